@@ -1,0 +1,44 @@
+"""The package's exceptions: each message says what, what was got, what was expected, what to do next.
+
+Must not import anything from this package or any third party.
+"""
+
+__all__ = [
+    "ArchitectureError",
+    "CheckpointError",
+    "ConfigError",
+    "DatasetError",
+    "SLPTError",
+    "one_of",
+]
+
+from collections.abc import Iterable
+
+
+class SLPTError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class ConfigError(SLPTError, ValueError):
+    """A value of the ``slpt`` block in a plans file cannot be used."""
+
+
+class ArchitectureError(SLPTError, ValueError):
+    """The network cannot carry prompts, or does not fit the given weights."""
+
+
+class CheckpointError(SLPTError, RuntimeError):
+    """A weights file is missing, unreadable, or belongs to something else."""
+
+
+class DatasetError(SLPTError, RuntimeError):
+    """The training cases cannot be used for tuning."""
+
+
+def one_of(kind: str, got: object, known: Iterable[object]) -> str:
+    """Words for an unknown name, with the names that are known.
+
+    >>> one_of("optimizer", "Adma", ["AdamW", "SGD"])
+    "unknown optimizer 'Adma'; known: AdamW, SGD"
+    """
+    return f"unknown {kind} {got!r}; known: {', '.join(str(name) for name in known)}"
