@@ -5,8 +5,8 @@ class that it does not have itself (``nnunetv2/utilities/find_objects.py``,
 ``recursive_find_trainer_class_by_name``).
 
 The entry point ``torch.backends`` calls `announce` on ``import torch``, before nnU-Net looks. PyTorch made
-that hook for device backends; we borrow it. Whoever does not want this sets ``NNUNET_SLPT_AUTOLOAD=0`` and sets
-the variable with the line that ``nnunet_slpt_env`` prints.
+that hook for device backends; we borrow it. Whoever does not want this sets
+``NNUNET_SLPT_AUTOLOAD=0``, and the variable with the line that ``nnunet_slpt_env`` prints.
 
 Must import nothing but the standard library: this module is loaded in the middle of ``import torch``.
 """
