@@ -33,7 +33,6 @@ class PromptConfig:
         weight_tversky: lambda 1 of the loss.
         weight_cross_entropy: lambda 2 of the loss.
         weight_diversity: lambda 3 of the loss.
-        prompts_per_step: prompts trained in one optimizer step; ``None`` trains all of them.
         optimizer: ``AdamW`` or ``SGD`` (Nesterov, momentum 0.99, as nnU-Net).
         learning_rate: initial rate of the polynomial schedule.
         weight_decay: L2 decay of the tuned weights.
@@ -58,7 +57,6 @@ class PromptConfig:
     weight_tversky: float = 1.0
     weight_cross_entropy: float = 1.0
     weight_diversity: float = 1.0
-    prompts_per_step: int | None = None
     optimizer: str = "AdamW"
     learning_rate: float = 3e-3
     weight_decay: float = 0.0
@@ -68,3 +66,76 @@ class PromptConfig:
     seed: int = 0
     region_based: bool = False
     pretrained_checkpoint: str | None = None
+
+    def __post_init__(self) -> None:
+        pairs = self.tversky
+        self._require(isinstance(self.prompts, int) and self.prompts >= 1, "prompts", "a whole number from 1 on")
+        for name in ("prompt_channels", "epochs", "iterations_per_epoch", "validation_iterations_per_epoch"):
+            value = getattr(self, name)
+            self._require(isinstance(value, int) and value >= 1, name, "a whole number from 1 on")
+        self._require(_is_number(self.bottleneck) and 0 < self.bottleneck <= 1, "bottleneck", "a share in (0, 1]")
+        self._require(_is_number(self.learning_rate) and self.learning_rate > 0, "learning_rate", "a number above 0")
+        for name in ("weight_decay", "weight_tversky", "weight_cross_entropy", "weight_diversity"):
+            value = getattr(self, name)
+            self._require(_is_number(value) and value >= 0, name, "a number from 0 on")
+        self._require(
+            len(pairs) > 0 and all(len(pair) == 2 and min(pair) >= 0 < max(pair) for pair in pairs),
+            "tversky",
+            "pairs [alpha, beta] of numbers from 0 on, not both 0",
+        )
+        if self.optimizer not in OPTIMIZERS:
+            raise ConfigError(f'plans["{PLANS_KEY}"]: {one_of("optimizer", self.optimizer, OPTIMIZERS)}.')
+
+    def _require(self, condition: bool, name: str, expected: str) -> None:
+        if not condition:
+            raise ConfigError(
+                f'plans["{PLANS_KEY}"]["{name}"] is {getattr(self, name)!r}, expected {expected}. '
+                f"Correct it in the plans file or leave it out for the default, {_DEFAULTS[name]!r}."
+            )
+
+    @classmethod
+    def from_plans(cls, plans: Mapping[str, Any]) -> "PromptConfig":
+        """Read the ``slpt`` block of nnU-Net plans; the defaults where it is absent.
+
+        >>> PromptConfig.from_plans({"slpt": {"prompts": 5}}).prompts
+        5
+
+        Raises:
+            ConfigError: the block is no dictionary, a key is unknown or a value is out of range.
+        """
+        block = plans.get(PLANS_KEY, {})
+        if not isinstance(block, Mapping):
+            raise ConfigError(f'plans["{PLANS_KEY}"] is a {type(block).__name__}, expected a dictionary of settings.')
+        for key in block:
+            if key not in _DEFAULTS:
+                raise ConfigError(f'plans["{PLANS_KEY}"]: {one_of("key", key, _DEFAULTS)}.')
+        values = dict(block)
+        if "tversky" in values:
+            values["tversky"] = _pairs(values["tversky"])
+        return cls(**values)
+
+    def as_block(self) -> dict[str, Any]:
+        """The block to write into plans: every setting, in JSON's types."""
+        block = dataclasses.asdict(self)
+        block["tversky"] = [list(pair) for pair in self.tversky]
+        return block
+
+    def tversky_of(self, prompt: int) -> tuple[float, float]:
+        """(alpha, beta) of prompt k."""
+        return self.tversky[prompt % len(self.tversky)]
+
+
+_DEFAULTS = {field.name: field.default for field in dataclasses.fields(PromptConfig)}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _pairs(value: object) -> tuple[tuple[float, float], ...]:
+    try:
+        return tuple(tuple(float(number) for number in pair) for pair in value)  # type: ignore[attr-defined,misc]
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f'plans["{PLANS_KEY}"]["tversky"] is {value!r}, expected a list of pairs [alpha, beta].'
+        ) from error

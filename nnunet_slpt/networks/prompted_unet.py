@@ -1,0 +1,142 @@
+"""A frozen U-Net with prompts, updaters and heads: the network that SLPT tunes.
+
+Owns the order in which frozen and tuned modules run, and which tensor is which.
+"""
+
+__all__ = ["PromptedUNet"]
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from nnunet_slpt.config import PromptConfig
+from nnunet_slpt.networks.backbone import check_architecture, describe_stages, freeze
+from nnunet_slpt.networks.combine import mean_prediction
+from nnunet_slpt.networks.heads import PromptHeads
+from nnunet_slpt.networks.prompts import DiversifiedPrompts
+from nnunet_slpt.networks.updater import FeatureAwarePromptUpdater
+
+FROZEN_PARTS = ("encoder", "decoder")
+
+
+class PromptedUNet(nn.Module):
+    """SLPT's network around the frozen modules of one of nnU-Net's U-Nets.
+
+    ``encoder`` and ``decoder`` keep nnU-Net's names, so stock weights fit them. They never change: no
+    gradients, and evaluation mode (normalisation statistics, dropout) also after ``.train()``.
+
+    Args:
+        backbone: a ``PlainConvUNet`` or ``ResidualEncoderUNet``; taken over, its own heads dropped.
+        patch_size: the training patch, one entry an axis.
+        classes: channels of the output.
+        config: K, widths, kind of labels.
+        deep_supervision: return one output per decoder stage, finest first.
+
+    Raises:
+        ArchitectureError: the backbone is of another kind.
+
+    References:
+        SLPT (arXiv:2308.04911), figure 2: F_i, P_i = FPU_i(M_i(F_{i-1}), P_{i-1}).
+    """
+
+    def __init__(
+        self,
+        backbone: nn.Module,
+        patch_size: Sequence[int],
+        classes: int,
+        config: PromptConfig,
+        deep_supervision: bool,
+    ) -> None:
+        super().__init__()
+        check_architecture(type(backbone).__name__)
+        stages = describe_stages(backbone)
+        del backbone.decoder.seg_layers
+        self.encoder = freeze(backbone.encoder)
+        self.decoder = freeze(backbone.decoder)
+        # nnU-Net switches deep supervision on and off here (nnUNetTrainer.set_deep_supervision_enabled).
+        self.decoder.deep_supervision = deep_supervision
+        self.region_based = config.region_based
+        self.prompts = DiversifiedPrompts(patch_size, config.prompts)
+        self.updaters = nn.ModuleList(
+            FeatureAwarePromptUpdater(
+                stage.channels,
+                config.prompt_channels,
+                incoming_channels=config.prompt_channels if i else 1,
+                width=max(4, round(config.bottleneck * stage.channels)),
+                kernel=stage.kernel,
+                stride=stage.stride,
+            )
+            for i, stage in enumerate(stages)
+        )
+        decoder_channels = [stage.channels for stage in stages[len(self.encoder.stages) :]]
+        self.heads = PromptHeads(config.prompts, decoder_channels, classes, axes=len(patch_size))
+
+    def train(self, mode: bool = True) -> "PromptedUNet":
+        """As usual, but the frozen parts stay in evaluation mode."""
+        super().train(mode)
+        freeze(self.encoder)
+        freeze(self.decoder)
+        return self
+
+    def forward(self, x: Tensor, prompt: int | None = None) -> Tensor | list[Tensor]:
+        """Segment a batch.
+
+        Args:
+            x: (B, C_in, *S); S is usually the training patch, on which the prompts are defined.
+            prompt: predict with this prompt alone; ``None`` gives the mean of all K.
+
+        Returns:
+            Logits (B, classes, *S); with deep supervision a list, finest first.
+        """
+        if prompt is None:
+            outputs = [mean_prediction(logits, self.region_based) for logits in self._run(x, range(self.prompts.count))]
+        else:
+            outputs = [logits[0] for logits in self._run(x, [prompt])]
+        return outputs if self.decoder.deep_supervision else outputs[0]
+
+    def predict_prompts(self, x: Tensor) -> Tensor:
+        """The K predictions that ``forward`` averages: logits (K, B, classes, *S)."""
+        return next(iter(self._run(x, range(self.prompts.count), finest_only=True)))
+
+    def frozen_state(self) -> dict[str, Tensor]:
+        """Every frozen tensor once, under its first name."""
+        return {name: tensor for name, tensor in self._tensors() if name.split(".")[0] in FROZEN_PARTS}
+
+    def tuned_state(self) -> dict[str, Tensor]:
+        """Every tuned tensor once."""
+        return {name: tensor for name, tensor in self._tensors() if name.split(".")[0] not in FROZEN_PARTS}
+
+    def _tensors(self) -> Iterator[tuple[str, Tensor]]:
+        # nnU-Net registers a tensor under up to four names; these iterators keep the first.
+        yield from ((name, tensor.detach()) for name, tensor in self.named_parameters())
+        yield from self.named_buffers()
+
+    def _run(self, x: Tensor, chosen: Sequence[int], finest_only: bool | None = None) -> list[Tensor]:
+        """Logits (K', B, classes, *S) of the chosen prompts, finest first."""
+        features = self._first_stage(x)
+        # What comes before the first updater is the same for all prompts; behind it they run as one batch.
+        prompt = self.prompts(chosen).repeat_interleave(len(x), 0)
+        features = features.repeat(len(chosen), *[1] * (features.ndim - 1))
+        skips = []
+        for i in range(len(self.encoder.stages)):
+            if i > 0:
+                features = self.encoder.stages[i](features)
+            features, prompt = self.updaters[i](features, prompt)
+            skips.append(features)
+        only_last = not self.decoder.deep_supervision if finest_only is None else finest_only
+        return self._decode(skips, prompt, chosen, only_last)
+
+    def _first_stage(self, x: Tensor) -> Tensor:
+        stem = getattr(self.encoder, "stem", None)
+        return self.encoder.stages[0](x if stem is None else stem(x))
+
+    def _decode(self, skips: list[Tensor], prompt: Tensor, chosen: Sequence[int], only_last: bool) -> list[Tensor]:
+        features, outputs = skips.pop(), []
+        stages = len(self.decoder.stages)
+        for i in range(stages):
+            features = torch.cat((self.decoder.transpconvs[i](features), skips.pop()), 1)
+            features, prompt = self.updaters[stages + 1 + i](self.decoder.stages[i](features), prompt)
+            if not only_last or i + 1 == stages:
+                outputs.append(self.heads(features, i, chosen))
+        return outputs[::-1]

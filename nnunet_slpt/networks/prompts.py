@@ -1,0 +1,82 @@
+"""The meta prompt and the K prompts that grow out of it.
+
+Owns how prompts are made and kept apart; what they do to features is in ``updater``.
+"""
+
+__all__ = ["DiversifiedPrompts"]
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nnunet_slpt.networks.dimensions import convolve, resize
+
+EPSILON = 1e-5
+
+
+class DiversifiedPrompts(nn.Module):
+    """K prompts of the patch's size from one learnable meta prompt of half that size.
+
+    Each prompt has an UpConv of its own: upsample, 3×3(×3) convolution to a few channels, SiLU,
+    3×3(×3) convolution to one channel. The nonlinearity lets a prompt single out a level of the meta
+    prompt (core, rim, surroundings); with linear UpConvs all prompts stay blurred copies of each other.
+
+    A prompt leaves this module with mean 0 and variance 1 over the patch. That bounds it, and takes from
+    the diversity loss the easy ways out (a constant offset, a large norm).
+
+    References:
+        SLPT (arXiv:2308.04911), section 2.2: P_k = UpConv_k(P_M).
+    """
+
+    def __init__(self, patch_size: Sequence[int], prompts: int, hidden: int = 8) -> None:
+        super().__init__()
+        self.patch_size = tuple(patch_size)
+        half = [math.ceil(size / 2) for size in patch_size]
+        kernel = [min(3, 2 * (size // 2) + 1) for size in patch_size]
+        self.meta = nn.Parameter(torch.zeros(1, 1, *half))
+        self.expand_weight = nn.Parameter(torch.empty(prompts, hidden, 1, *kernel))
+        self.expand_bias = nn.Parameter(torch.zeros(prompts, hidden))
+        self.reduce_weight = nn.Parameter(torch.empty(prompts, 1, hidden, *kernel))
+        self.reset_parameters()
+
+    @property
+    def count(self) -> int:
+        """K."""
+        return self.expand_weight.shape[0]
+
+    def reset_parameters(self) -> None:
+        """Draw the K UpConvs anew, each from the standard initialisation of a convolution."""
+        for weight in (*self.expand_weight, *self.reduce_weight):
+            nn.init.kaiming_normal_(weight, nonlinearity="relu")
+        nn.init.uniform_(self.expand_bias, -1.0, 1.0)
+
+    @torch.no_grad()
+    def start_from(self, foreground_probability: Tensor) -> None:
+        """Set the meta prompt to the foreground probability at each place of a patch.
+
+        Args:
+            foreground_probability: (*patch), in [0, 1].
+        """
+        self.meta.copy_(resize(foreground_probability[None, None].to(self.meta), self.meta.shape[2:]))
+
+    def forward(self, chosen: Sequence[int] | None = None) -> Tensor:
+        """The chosen prompts (all of them by default), each with mean 0 and variance 1: (K', 1, *patch)."""
+        # The meta prompt is a probability map: in units of its own spread all patches look alike to the UpConvs.
+        upsampled = _standardise(resize(self.meta, self.patch_size))
+        indices = range(self.count) if chosen is None else chosen
+        return _standardise(torch.cat([self._up_convolve(upsampled, k) for k in indices]))
+
+    def _up_convolve(self, upsampled: Tensor, k: int) -> Tensor:
+        hidden = F.silu(convolve(upsampled, self.expand_weight[k], self.expand_bias[k]))
+        return convolve(hidden, self.reduce_weight[k])
+
+
+def _standardise(maps: Tensor) -> Tensor:
+    """Mean 0 and variance 1 over the grid, for each of (K, 1, *S); in float32."""
+    maps = maps.float()
+    axes = tuple(range(1, maps.ndim))
+    centred = maps - maps.mean(axes, keepdim=True)
+    return centred * torch.rsqrt(centred.square().mean(axes, keepdim=True) + EPSILON)

@@ -1,0 +1,87 @@
+"""The feature-aware prompt updater (FPU): the one tuned module that sits behind each frozen module.
+
+Owns SLPT's equations for F_i and P_i. Must know nothing of U-Nets.
+"""
+
+__all__ = ["FeatureAwarePromptUpdater"]
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from nnunet_slpt.networks.aspp import ASPP, SqueezeExcitation
+from nnunet_slpt.networks.dimensions import average_pool, convolve, convolve_separably, modulate, resize
+
+
+class FeatureAwarePromptUpdater(nn.Module):
+    """Lets the prompt modulate the features, and the features update the prompt.
+
+    With P' the previous prompt on the updater's grid:
+
+    - feature branch: A = SE(ASPP(Conv1×1([Fout, P']))), F = Fout ⊙ A + Fout;
+    - prompt branch: P = P' + DepthSeparable([F, P']), normalised.
+
+    Three choices of ours. The last layer of the feature branch starts at zero, so an untrained updater
+    passes features on bit for bit. Both branches work on the grid of the next coarser stage (``stride``):
+    A is smooth, the details stay in Fout. And the first convolution starts with equal weight on features
+    and prompt: drawn as one convolution, 8 prompt channels beside 320 features would be lost in them.
+
+    Args:
+        channels: C, of the features.
+        prompt_channels: C_p, of the prompt that leaves.
+        incoming_channels: of the prompt that arrives.
+        width: channels inside the feature branch.
+        kernel: the frozen stage's kernel, 1 on axes that it does not look along.
+        stride: from the features' grid to the updater's.
+
+    References:
+        SLPT (arXiv:2308.04911), section 2.1 and figure 2(b).
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        prompt_channels: int,
+        incoming_channels: int,
+        width: int,
+        kernel: Sequence[int],
+        stride: Sequence[int],
+    ) -> None:
+        super().__init__()
+        self.stride = tuple(stride)
+        point = [1] * len(kernel)
+        joint = channels + incoming_channels
+        self.mix_features = nn.Parameter(torch.empty(width, channels, *point))
+        self.mix_prompt = nn.Parameter(torch.empty(width, incoming_channels, *point))
+        self.mix_norm = nn.GroupNorm(1, width)
+        self.context = ASPP(width, kernel)
+        self.attention = SqueezeExcitation(width)
+        self.expand = nn.Parameter(torch.zeros(channels, width, *point))
+        self.expand_bias = nn.Parameter(torch.zeros(channels))
+        self.depthwise = nn.Parameter(torch.empty(joint, *kernel))
+        self.pointwise = nn.Parameter(torch.empty(prompt_channels, joint))
+        self.prompt_norm = nn.GroupNorm(1, prompt_channels)
+        for weight in (self.mix_features, self.mix_prompt, self.pointwise):
+            nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
+        nn.init.normal_(self.depthwise, std=self.depthwise[0].numel() ** -0.5)
+
+    def forward(self, features: Tensor, prompt: Tensor) -> tuple[Tensor, Tensor]:
+        """One step of the recursion F_i, P_i = FPU_i(Fout_i, P_{i-1}).
+
+        Args:
+            features: Fout (B, C, *S), of the frozen module before.
+            prompt: P (B, C_in, *S'), of the updater before; any grid.
+
+        Returns:
+            F (B, C, *S) and P (B, C_p, *S / stride).
+        """
+        coarse = average_pool(features, self.stride)
+        prompt = resize(prompt, coarse.shape[2:])
+        mixed = convolve(coarse, self.mix_features) + convolve(prompt, self.mix_prompt)
+        context = self.attention(self.context(self.mix_norm(mixed)))
+        modulation = convolve(context, self.expand, self.expand_bias)
+        features = modulate(features, modulation)
+        joint = torch.cat([average_pool(features, self.stride), prompt], 1)
+        update = convolve_separably(joint, self.depthwise, self.pointwise)
+        return features, self.prompt_norm(prompt + update)

@@ -1,0 +1,111 @@
+"""The training cases as nnU-Net's loaders see them: are they fit for tuning, and where is their foreground?
+
+Reads preprocessed data, writes nothing. Must not import the networks.
+"""
+
+__all__ = ["check_training_cases", "foreground_frequency"]
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from nnunetv2.training.dataloading.data_loader import nnUNetDataLoader
+from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
+from nnunetv2.utilities.label_handling.label_handling import LabelManager
+from torch import Tensor
+
+from nnunet_slpt.errors import DatasetError
+
+FEWEST_CASES = 2
+
+
+def check_training_cases(dataset: nnUNetBaseDataset, available: Sequence[str]) -> None:
+    """Refuse training cases from which nothing can be learned.
+
+    Args:
+        dataset: the training cases of the fold.
+        available: identifiers of all preprocessed cases.
+
+    Raises:
+        DatasetError: fewer than two cases, cases that are not preprocessed, or no foreground in any.
+    """
+    missing = sorted(set(dataset.identifiers) - set(available))
+    if missing:
+        raise DatasetError(
+            f"{len(missing)} training cases of this fold are not preprocessed: {', '.join(missing[:5])}. Correct "
+            f"splits_final.json or run nnUNetv2_preprocess; {len(available)} preprocessed cases were found in "
+            f"{dataset.source_folder}."
+        )
+    if len(dataset.identifiers) < FEWEST_CASES:
+        raise DatasetError(
+            f"This fold has {len(dataset.identifiers)} training case(s) ({', '.join(dataset.identifiers)}), expected "
+            f"at least {FEWEST_CASES}. Label more cases, move cases from 'val' to 'train' in splits_final.json, or "
+            "train with fold 'all'."
+        )
+    if not any(_has_foreground(dataset.load_case(case)[3]) for case in dataset.identifiers):
+        raise DatasetError(
+            f"The labels of all {len(dataset.identifiers)} training cases are empty: background everywhere. Label "
+            "some foreground, check the label values in dataset.json, and preprocess again."
+        )
+
+
+def foreground_frequency(
+    dataset: nnUNetBaseDataset,
+    patch_size: Sequence[int],
+    labels: LabelManager,
+    oversample_foreground: float,
+    seed: int,
+    patches: int = 100,
+) -> Tensor:
+    """How often each place of a training patch is foreground, over patches drawn as in training.
+
+    Drawn by nnU-Net's own loader, without augmentation. The global random state is left as it was.
+
+    Args:
+        dataset: the training cases; no other case is looked at.
+        patch_size: in voxels, one entry an axis.
+        labels: tells the ignore label, which counts as background.
+        oversample_foreground: share of patches that are centred on foreground.
+        seed: of the draw.
+        patches: how many patches are averaged.
+
+    Returns:
+        (*patch_size), in [0, 1].
+
+    References:
+        SLPT (arXiv:2308.04911), section 2.2: the meta prompt starts from the foreground's probability map.
+    """
+    loader = nnUNetDataLoader(
+        dataset,
+        1,
+        patch_size,
+        patch_size,
+        labels,
+        oversample_foreground_percent=oversample_foreground,
+        probabilistic_oversampling=True,
+    )
+    total = torch.zeros(tuple(patch_size))
+    state = np.random.get_state()
+    np.random.seed(seed)
+    try:
+        for _ in range(patches):
+            target = loader.generate_train_batch()["target"][0, 0]
+            foreground = target > 0
+            if labels.has_ignore_label:
+                foreground &= target != labels.ignore_label
+            total += foreground
+    finally:
+        np.random.set_state(state)
+    return total / patches
+
+
+def _has_foreground(properties: dict[str, Any]) -> bool:
+    # nnU-Net's DefaultPreprocessor notes voxels of every label; with an ignore label also of all labels at once,
+    # under a tuple that starts with -1 and that background alone can fill.
+    locations = properties.get("class_locations") or {}
+    return any(
+        len(voxels) > 0
+        for key, voxels in locations.items()
+        if not (isinstance(key, tuple) and -1 in key)
+    )

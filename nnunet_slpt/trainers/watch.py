@@ -1,0 +1,86 @@
+"""What a run is watched for: prompts that collapse, a loss that is not finite, batches without labels.
+
+Owns when to warn and with which remedy; the trainer decides where the words go.
+"""
+
+__all__ = ["RunWatch", "disagreement"]
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+EMPTY_BATCHES_TO_WARN = 100
+COLLAPSED_COSINE = 0.95
+COLLAPSED_DISAGREEMENT = 1e-3
+
+
+def disagreement(logits: Tensor, region_based: bool) -> float:
+    """How far the K segmentations lie apart: 1 − Dice of their foreground, mean over pairs of prompts.
+
+    Args:
+        logits: (K, B, C, *S).
+        region_based: channels are overlapping regions without a background channel.
+
+    Returns:
+        0 (all alike, or no foreground at all) to 1 (nothing in common); 0 for K = 1.
+    """
+    if region_based:
+        masks = (logits > 0).flatten(1).float()
+    else:
+        classes = torch.arange(1, logits.shape[2], device=logits.device)
+        masks = (logits.argmax(2).flatten(1)[:, None] == classes[:, None]).flatten(1).float()
+    overlap = masks @ masks.T
+    sizes = overlap.diagonal()
+    dice = 2 * overlap / (sizes[:, None] + sizes).clamp_min(1)
+    dice[(sizes[:, None] + sizes) == 0] = 1
+    pairs = torch.triu_indices(len(dice), len(dice), 1)
+    return float((1 - dice[pairs[0], pairs[1]]).mean()) if pairs.numel() else 0.0
+
+
+@dataclass
+class RunWatch:
+    """Counts what goes wrong, and says it once per spell."""
+
+    empty_batches: int = 0
+    unusable_steps: int = 0
+
+    def after_step(self, finite: bool, has_foreground: bool) -> str | None:
+        """A warning about this training step, if one is due.
+
+        Args:
+            finite: the gradient could be used.
+            has_foreground: any target of the batch has foreground.
+        """
+        self.empty_batches = 0 if has_foreground else self.empty_batches + 1
+        self.unusable_steps = 0 if finite else self.unusable_steps + 1
+        if self.unusable_steps == 1:
+            return (
+                "WARNING: the loss or its gradient is not finite; this step is skipped. If it goes on, lower "
+                'plans["slpt"]["learning_rate"] and look for NaN or infinite voxels in the training images.'
+            )
+        if self.empty_batches == EMPTY_BATCHES_TO_WARN:
+            return (
+                f"WARNING: no foreground in the last {EMPTY_BATCHES_TO_WARN} training batches. Check that the labels "
+                "are where the images are, and that the patch is not much smaller than the distance between them."
+            )
+        return None
+
+    def after_epoch(self, cosines: Tensor, disagreement: float) -> str | None:
+        """A warning if the prompts have become one.
+
+        Args:
+            cosines: (K, K), pairwise, of centred prompts.
+            disagreement: of the K predictions on validation patches, 0 to 1.
+        """
+        if len(cosines) < 2:
+            return None
+        pairs = cosines[tuple(torch.triu_indices(len(cosines), len(cosines), 1))]
+        alike = float(pairs.min()) > COLLAPSED_COSINE
+        if not alike and disagreement > COLLAPSED_DISAGREEMENT:
+            return None
+        return (
+            f"WARNING: the prompts collapse into one (smallest cosine {float(pairs.min()):.3f}, disagreement "
+            f"{disagreement:.4f}): they will not tell which cases are hard. Raise "
+            'plans["slpt"]["weight_diversity"], or set more different pairs in plans["slpt"]["tversky"].'
+        )
