@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -176,21 +177,7 @@ def test_refuses_shapes() -> None:
         TverskyLoss(0.5, 0.5)(logits[:, :1], target)
 
 
-def _rank(rank: int, ranks: int, store: str, results: Any) -> None:
-    """One process: its sample of the batch, through a parameter that all ranks share."""
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", f"file://{store}", rank=rank, world_size=ranks)
-    logits, target = some_case(batch=ranks)
-    scale = torch.ones(3, 1, 1, 1, requires_grad=True)
-    mine = slice(rank, rank + 1)
-    loss = TverskyLoss(0.3, 0.7, batch_dice=True, gather=True)(logits[mine] * scale, target[mine])
-    loss.backward()
-    assert scale.grad is not None
-    results[rank] = loss.item(), scale.grad.flatten().tolist()
-    torch.distributed.destroy_process_group()
-
-
-def test_two_ranks_equal_one_process(tmp_path: Path) -> None:
+def test_two_ranks_equal_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """DistributedDataParallel averages gradients over ranks; the average is the whole batch's gradient."""
     logits, target = some_case(batch=2)
     scale = torch.ones(3, 1, 1, 1, requires_grad=True)
@@ -198,9 +185,10 @@ def test_two_ranks_equal_one_process(tmp_path: Path) -> None:
     loss.backward()
     assert scale.grad is not None
 
-    with torch.multiprocessing.Manager() as manager:
-        results = manager.dict()
-        spawn(_rank, (2, str(tmp_path / "store"), results), nprocs=2)  # type: ignore[no-untyped-call]
-        losses, gradients = zip(*(results[rank] for rank in range(2)), strict=True)
-    assert losses == pytest.approx([loss.item()] * 2)
-    torch.testing.assert_close(torch.tensor(gradients).mean(0), scale.grad.flatten())
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))  # a spawned child cannot import this test module
+    one_rank = importlib.import_module("gloo_rank").one_rank
+    spawn(one_rank, (str(tmp_path), logits, target), nprocs=2)  # type: ignore[no-untyped-call]
+    results = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
+    assert [result["loss"] for result in results] == pytest.approx([loss.item()] * 2)
+    mean = torch.tensor([result["gradient"] for result in results]).mean(0)
+    torch.testing.assert_close(mean, scale.grad.flatten())
