@@ -11,7 +11,7 @@ that hook for device backends; we borrow it. Whoever does not want this sets
 Must import nothing but the standard library: this module is loaded in the middle of ``import torch``.
 """
 
-__all__ = ["announce", "export_line", "main", "search_folder", "with_search_folder"]
+__all__ = ["announce", "main", "search_folder"]
 
 import argparse
 import contextlib

@@ -1,0 +1,27 @@
+"""What every test may use: the real data where there is some, and the markers that follow from facts."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark tests by their folder and by the fixtures they use, so that no one has to remember it."""
+    for item in items:
+        if item.path.is_relative_to(HERE / "integration"):
+            item.add_marker("integration")
+        if "data_folder" in getattr(item, "fixturenames", ()):
+            item.add_marker("data")
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder with the real tasks ``hippocampus`` and ``heart``; skips the test where there is none."""
+    named = os.environ.get("NNUNET_SLPT_DATA")
+    folder = Path(named) if named else HERE.parents[1] / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"no real data: set NNUNET_SLPT_DATA, or put it in {folder}")
+    return folder
