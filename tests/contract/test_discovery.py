@@ -164,8 +164,9 @@ def test_trainers_of_the_user_are_still_found(python_with_wheel: Path, folder: P
 
 
 def test_switched_off(python_with_wheel: Path, folder: Path) -> None:
-    result = shell([python_with_wheel, "program.py"], folder, NNUNET_SLPT_AUTOLOAD="0")
-    assert "Could not find requested nnunet trainer nnUNetTrainerSLPT" in result.stderr
+    ask = "import os, torch; print(os.environ.get('nnUNet_extTrainer'))"
+    assert shell([python_with_wheel, "-c", ask], folder).stdout.strip().endswith("_nnunet_search_path")
+    assert shell([python_with_wheel, "-c", ask], folder, NNUNET_SLPT_AUTOLOAD="0").stdout.strip() == "None"
 
 
 def test_switched_off_and_set_by_hand(python_with_wheel: Path, folder: Path) -> None:
