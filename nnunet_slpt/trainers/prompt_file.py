@@ -95,8 +95,8 @@ def save_prompts(
         "versions": {"nnunet_slpt": __version__, **{name: version(name) for name in ("nnunetv2", "torch")}},
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.tuned_state().items()}
-    # One entry, for safetensors writes several in an order that changes from call to call. The order inside it
-    # stays: that of the labels says which output is which region.
+    # One entry, for safetensors writes several in an order that changes from call to call. The order inside
+    # it stays: that of the labels says which output is which region.
     metadata = {METADATA: json.dumps(about)}
     with written_whole(Path(path)) as part:
         # Not save_file, which makes a file that only its owner may read.
