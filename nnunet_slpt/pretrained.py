@@ -196,11 +196,22 @@ def _load(path: Path) -> Any:
 
 def _numpy_numbers() -> list[Any]:
     """What nnU-Net's checkpoints hold beside tensors and plain Python: scores and losses as numpy numbers."""
-    scalar = np.float32(0).__reduce__()[0]
     numbers = {np.dtype(code) for code in np.typecodes["AllInteger"] + np.typecodes["Float"] + "?"}
-    # numpy 1 wrote the function under another name than numpy 2 does.
-    names = ("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar")
-    return [np.dtype, *{type(number) for number in numbers}, *((scalar, name) for name in names)]
+    # numpy 1 wrote the function under the first name, numpy 2 does under the second.
+    modules = ("numpy.core.multiarray", "numpy._core.multiarray")
+    return [np.dtype, *{type(number) for number in numbers}, *map(_numpy_scalar, modules)]
+
+
+def _numpy_scalar(module: str) -> Any:
+    """numpy's own function, under the name that a file knows it by."""
+    restore = np.float32(0).__reduce__()[0]
+
+    def scalar(*arguments: Any) -> Any:
+        return restore(*arguments)
+
+    # PyTorch compares these with the file's.
+    scalar.__module__, scalar.__qualname__ = module, "scalar"
+    return scalar
 
 
 def _unreadable(path: Path, error: Exception) -> str:
