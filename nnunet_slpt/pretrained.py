@@ -203,8 +203,8 @@ def _numpy_numbers() -> list[Any]:
 
 
 def _numpy_scalar(module: str) -> Any:
-    """numpy's own function, under the name that a file knows it by."""
-    restore = np.float32(0).__reduce__()[0]
+    """The function of numpy's own, under the name that a file knows it by."""
+    restore: Any = np.float32(0).__reduce__()[0]
 
     def scalar(*arguments: Any) -> Any:
         return restore(*arguments)
