@@ -1,6 +1,7 @@
 """The house rules that a program can check: CONTRIBUTING.md says why they are what they are."""
 
 import ast
+import configparser
 import re
 import sys
 from collections.abc import Iterator
@@ -185,6 +186,18 @@ def test_unit_test_mirrors_a_module(path: Path) -> None:
     folder = PACKAGE / path.relative_to(REPOSITORY / "tests/unit").parent
     module = folder / f"{path.stem.removeprefix('test_')}.py"
     assert module.is_file() or (folder != PACKAGE and folder.with_suffix(".py").is_file())
+
+
+def test_entry_points_lead_somewhere() -> None:
+    configuration = configparser.ConfigParser(delimiters="=")
+    configuration.read(REPOSITORY / "setup.cfg")
+    groups = configuration["options.entry_points"].values()
+    targets = [line.partition("=")[2].strip() for group in groups for line in group.split("\n") if line]
+    assert len(targets) >= 3
+    for target in targets:
+        module, _, function = target.partition(":")
+        path = REPOSITORY / f"{module.replace('.', '/')}.py"
+        assert function in {node.name for node in functions(path)}, target
 
 
 def test_no_setup_py_that_nnunet_would_run() -> None:
