@@ -11,6 +11,7 @@ import pytest
 import torch
 from batchgeneratorsv2.transforms.base.basic_transform import BasicTransform
 from batchgeneratorsv2.transforms.utils.compose import ComposeTransforms
+from batchgeneratorsv2.transforms.utils.random import RandomTransform
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 from nnunet_slpt.errors import ConfigError
@@ -128,11 +129,11 @@ def test_the_crop_is_not_changed(changes: dict[str, Any]) -> None:
         assert all(torch.equal(sample[key], before[key]) for key in before)
 
 
-@pytest.mark.parametrize("whole", [True, False])
-def test_a_crop_of_final_size_is_not_changed_either(whole: bool) -> None:
+@pytest.mark.parametrize("unknown", [False, True])
+def test_a_crop_of_final_size_is_not_changed_either(unknown: bool) -> None:
     """Then cropping gives back the very memory of the input; and an unknown pipeline gets a copy of all."""
     pipelines = view_pipelines([stock(), stock()])
-    transform = MultiViewTransform(pipelines if whole else [ComposeTransforms([p]) for p in pipelines])
+    transform = MultiViewTransform([RandomTransform(p) for p in pipelines] if unknown else pipelines)
     sample = {key: value[:, :16, :16, :16] for key, value in crop().items()}
     before = copy.deepcopy(sample)
     for seed in range(10):
