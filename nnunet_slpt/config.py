@@ -16,6 +16,15 @@ from nnunet_slpt.errors import ConfigError, one_of
 
 PLANS_KEY = "slpt"
 OPTIMIZERS = ("AdamW", "SGD")
+LOSS_WEIGHTS = ("weight_tversky", "weight_cross_entropy", "weight_diversity")
+WHOLE_NUMBERS = (
+    "prompts",
+    "prompt_channels",
+    "width",
+    "epochs",
+    "iterations_per_epoch",
+    "validation_iterations_per_epoch",
+)
 
 # (alpha, beta) weigh false positives and false negatives: neutral, recall-seeking, precision-seeking.
 TVERSKY_PAIRS = ((0.5, 0.5), (0.3, 0.7), (0.7, 0.3))
@@ -28,7 +37,7 @@ class PromptConfig:
     Args:
         prompts: K, the number of diversified prompts, each with its own heads.
         prompt_channels: channels of a prompt between two updaters.
-        bottleneck: width of an updater's feature branch, as a share of the stage's channels.
+        width: channels of an updater's feature branch, beside an eighth of the stage's own.
         tversky: one (alpha, beta) per prompt; repeated in turn when shorter than ``prompts``.
         weight_tversky: lambda 1 of the loss.
         weight_cross_entropy: lambda 2 of the loss.
@@ -52,7 +61,7 @@ class PromptConfig:
 
     prompts: int = 3
     prompt_channels: int = 8
-    bottleneck: float = 0.25
+    width: int = 12
     tversky: tuple[tuple[float, float], ...] = TVERSKY_PAIRS
     weight_tversky: float = 1.0
     weight_cross_entropy: float = 1.0
@@ -68,21 +77,16 @@ class PromptConfig:
     pretrained_checkpoint: str | None = None
 
     def __post_init__(self) -> None:
-        pairs = self.tversky
-        self._require(isinstance(self.prompts, int) and self.prompts >= 1, "prompts", "a whole number from 1 on")
-        for name in ("prompt_channels", "epochs", "iterations_per_epoch", "validation_iterations_per_epoch"):
+        for name in WHOLE_NUMBERS:
             value = getattr(self, name)
-            self._require(isinstance(value, int) and value >= 1, name, "a whole number from 1 on")
-        self._require(_is_number(self.bottleneck) and 0 < self.bottleneck <= 1, "bottleneck", "a share in (0, 1]")
-        self._require(_is_number(self.learning_rate) and self.learning_rate > 0, "learning_rate", "a number above 0")
-        for name in ("weight_decay", "weight_tversky", "weight_cross_entropy", "weight_diversity"):
+            self._require(type(value) is int and value >= 1, name, "a whole number from 1 on")
+        for name in ("learning_rate", "weight_decay", *LOSS_WEIGHTS):
             value = getattr(self, name)
             self._require(_is_number(value) and value >= 0, name, "a number from 0 on")
-        self._require(
-            len(pairs) > 0 and all(len(pair) == 2 and min(pair) >= 0 < max(pair) for pair in pairs),
-            "tversky",
-            "pairs [alpha, beta] of numbers from 0 on, not both 0",
-        )
+        self._require(self.learning_rate > 0, "learning_rate", "a number above 0")
+        self._require(type(self.seed) is int, "seed", "a whole number")
+        usable = [len(pair) == 2 and min(pair) >= 0 < max(pair) for pair in self.tversky]
+        self._require(len(usable) > 0 and all(usable), "tversky", "pairs [alpha, beta] from 0 on, not both 0")
         if self.optimizer not in OPTIMIZERS:
             raise ConfigError(f'plans["{PLANS_KEY}"]: {one_of("optimizer", self.optimizer, OPTIMIZERS)}.')
 
@@ -105,7 +109,9 @@ class PromptConfig:
         """
         block = plans.get(PLANS_KEY, {})
         if not isinstance(block, Mapping):
-            raise ConfigError(f'plans["{PLANS_KEY}"] is a {type(block).__name__}, expected a dictionary of settings.')
+            raise ConfigError(
+                f'plans["{PLANS_KEY}"] is a {type(block).__name__}, expected a dictionary of settings.'
+            )
         for key in block:
             if key not in _DEFAULTS:
                 raise ConfigError(f'plans["{PLANS_KEY}"]: {one_of("key", key, _DEFAULTS)}.')

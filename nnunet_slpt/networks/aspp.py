@@ -44,9 +44,10 @@ class ASPP(nn.Module):
         longest = max(1, (min([size for size in x.shape[2:] if size > 1], default=1) - 1) // 2)
         axes = tuple(range(2, x.ndim))
         total = convolve(x, self.point) + self.whole(x.mean(axes)).view(*x.shape[:2], *[1] * len(axes))
-        for depthwise, pointwise, dilation in zip(self.depthwise, self.pointwise, self.dilations, strict=True):
+        branches = zip(self.depthwise, self.pointwise, self.dilations, strict=True)
+        for depthwise, pointwise, dilation in branches:
             total = total + convolve_separably(x, depthwise, pointwise, min(dilation, longest))
-        return F.silu(self.norm(total))
+        return F.silu(self.norm(total).to(total.dtype))
 
 
 class SqueezeExcitation(nn.Module):

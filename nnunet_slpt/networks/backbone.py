@@ -7,6 +7,7 @@ __all__ = ["SUPPORTED_ARCHITECTURES", "Stage", "check_architecture", "describe_s
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
@@ -41,13 +42,13 @@ def check_architecture(name: str) -> None:
     """
     if name.rsplit(".", 1)[-1] not in SUPPORTED_ARCHITECTURES:
         raise ArchitectureError(
-            f"Prompts cannot be put into a {name.rsplit('.', 1)[-1]}: they sit between the stages of a convolutional "
-            f"U-Net. Supported: {', '.join(SUPPORTED_ARCHITECTURES)}. Use plans whose network is one of these, "
-            "for example nnU-Net's default plans or a ResEnc preset."
+            f"Prompts cannot be put into a {name.rsplit('.', 1)[-1]}: they sit between the stages of a "
+            f"convolutional U-Net. Supported: {', '.join(SUPPORTED_ARCHITECTURES)}. Use plans whose network "
+            "is one of these, for example nnU-Net's default plans or a ResEnc preset."
         )
 
 
-def describe_stages(backbone: nn.Module) -> list[Stage]:
+def describe_stages(backbone: Any) -> list[Stage]:
     """The modules in the order in which they run: encoder stages, then decoder stages.
 
     Args:
@@ -67,9 +68,9 @@ def describe_stages(backbone: nn.Module) -> list[Stage]:
     return down + down[-2::-1]
 
 
-def freeze(module: nn.Module) -> nn.Module:
+def freeze(module: nn.Module) -> None:
     """Take every parameter from the optimizer's reach and switch to evaluation mode."""
-    return module.requires_grad_(False).eval()
+    module.requires_grad_(False).eval()
 
 
 def _per_axis(value: int | Sequence[int], axes: int) -> tuple[int, ...]:

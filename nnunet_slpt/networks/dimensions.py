@@ -5,6 +5,7 @@ Must not import anything of this package.
 
 __all__ = ["average_pool", "convolve", "convolve_separably", "modulate", "resize"]
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -16,53 +17,54 @@ _AVERAGE_POOL = {2: F.avg_pool2d, 3: F.avg_pool3d}
 _LINEAR = {2: "bilinear", 3: "trilinear"}
 
 
-def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None, groups: int = 1, dilation: int = 1) -> Tensor:
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None, dilation: int = 1) -> Tensor:
     """Convolution that keeps the grid (odd kernels, stride 1) of x: (B, C, *S)."""
     padding = [dilation * (size // 2) for size in weight.shape[2:]]
-    dilations = [dilation] * len(padding)
-    return _CONVOLVE[x.ndim - 2](x, weight, bias, 1, padding, dilations, groups)
+    return _CONVOLVE[x.ndim - 2](x, weight, bias, 1, padding, dilation)
 
 
 def convolve_separably(x: Tensor, depthwise: Tensor, pointwise: Tensor, dilation: int = 1) -> Tensor:
-    """Depth-separable convolution: one kernel per input channel, then a 1×1(×1) mix.
+    """Depth-separable convolution: a 1×1(×1) mix, then one kernel per output channel.
 
     The two weights are multiplied into one dense kernel first. The result is the same; depthwise kernels are
     several times slower than dense ones at these few channels, on CPUs and GPUs alike.
 
     Args:
         x: (B, C, *S).
-        depthwise: (C, *kernel).
+        depthwise: (C', *kernel).
         pointwise: (C', C).
         dilation: spacing of the kernel's taps.
 
     Returns:
         (B, C', *S).
     """
-    mixed = pointwise.view(*pointwise.shape, *[1] * (x.ndim - 2)) * depthwise
-    return convolve(x, mixed, dilation=dilation)
+    dense = pointwise.view(*pointwise.shape, *[1] * (x.ndim - 2)) * depthwise[:, None]
+    return convolve(x, dense, dilation=dilation)
 
 
 def modulate(x: Tensor, gain: Tensor) -> Tensor:
-    """x ⊙ gain + x, with gain (B, C, *S') constant over the blocks of the finer x: (B, C, *S).
+    """X ⊙ gain + x, with gain (B, C, *S') constant over the blocks of the finer x: (B, C, *S).
 
     Where the grids divide, the gain is broadcast: no tensor of the size of ``gain`` upsampled is ever made.
     """
-    steps = [fine // coarse for fine, coarse in zip(x.shape[2:], gain.shape[2:], strict=True)]
-    if any(step * coarse != fine for step, coarse, fine in zip(steps, gain.shape[2:], x.shape[2:], strict=True)):
-        return torch.addcmul(x, x, F.interpolate(gain, size=x.shape[2:], mode="nearest"))
-    blocks, constants = list(x.shape[:2]), list(x.shape[:2])
-    for step, coarse in zip(steps, gain.shape[2:], strict=True):
-        blocks += [coarse, step]
-        constants += [coarse, 1]
-    view = x.view(blocks)
-    return torch.addcmul(view, view, gain.view(constants)).view(x.shape)
+    if gain.shape[2:] != x.shape[2:]:
+        gain = F.interpolate(gain, size=x.shape[2:], mode="nearest")
+    return torch.addcmul(x, x, gain)
 
 
 def average_pool(x: Tensor, stride: Sequence[int]) -> Tensor:
-    """Mean over non-overlapping blocks; a rest at the far border is averaged too. (B, C, *S) to (B, C, *S')."""
-    if all(step == 1 for step in stride):
-        return x
-    return _AVERAGE_POOL[x.ndim - 2](x, tuple(stride), ceil_mode=True, count_include_pad=False)
+    """Mean over non-overlapping blocks; a rest at the far border is averaged too. (B, C, *S) to (B, C, *S').
+
+    Axis by axis in slices, because torch's own pooling knows no half precision on CPUs.
+    """
+    if any(size % step for size, step in zip(x.shape[2:], stride, strict=True)):
+        return _AVERAGE_POOL[x.ndim - 2](x, tuple(stride), ceil_mode=True, count_include_pad=False)
+    for axis, step in enumerate(stride, start=2):
+        if step > 1:
+            blocks = (*x.shape[:axis], -1, step, *x.shape[axis + 1 :])
+            first, *others = x.reshape(blocks).unbind(axis + 1)
+            x = sum(others, first)
+    return x / math.prod(stride)
 
 
 def resize(x: Tensor, grid: Sequence[int]) -> Tensor:

@@ -28,6 +28,7 @@ class PromptHeads(nn.Module):
 
     def __init__(self, prompts: int, channels: Sequence[int], classes: int, axes: int) -> None:
         super().__init__()
+        self.classes = classes
         point = [1] * axes
         self.weights = nn.ParameterList([torch.empty(prompts, classes, width, *point) for width in channels])
         self.biases = nn.ParameterList([torch.zeros(prompts, classes) for _ in channels])
@@ -53,4 +54,5 @@ class PromptHeads(nn.Module):
         """Features (K'·B, C, *S), prompt by prompt, to logits (K', B, classes, *S)."""
         per_prompt = features.chunk(len(chosen))
         weights, biases = self.weights[stage], self.biases[stage]
-        return torch.stack([convolve(f, weights[k], biases[k]) for f, k in zip(per_prompt, chosen, strict=True)])
+        pairs = zip(per_prompt, chosen, strict=True)
+        return torch.stack([convolve(part, weights[k], biases[k]) for part, k in pairs])

@@ -6,6 +6,7 @@ Owns the order in which frozen and tuned modules run, and which tensor is which.
 __all__ = ["PromptedUNet"]
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +43,7 @@ class PromptedUNet(nn.Module):
 
     def __init__(
         self,
-        backbone: nn.Module,
+        backbone: Any,
         patch_size: Sequence[int],
         classes: int,
         config: PromptConfig,
@@ -52,8 +53,9 @@ class PromptedUNet(nn.Module):
         check_architecture(type(backbone).__name__)
         stages = describe_stages(backbone)
         del backbone.decoder.seg_layers
-        self.encoder = freeze(backbone.encoder)
-        self.decoder = freeze(backbone.decoder)
+        self.encoder: Any = backbone.encoder
+        self.decoder: Any = backbone.decoder
+        freeze(backbone)
         # nnU-Net switches deep supervision on and off here (nnUNetTrainer.set_deep_supervision_enabled).
         self.decoder.deep_supervision = deep_supervision
         self.region_based = config.region_based
@@ -63,7 +65,7 @@ class PromptedUNet(nn.Module):
                 stage.channels,
                 config.prompt_channels,
                 incoming_channels=config.prompt_channels if i else 1,
-                width=max(4, round(config.bottleneck * stage.channels)),
+                width=config.width + stage.channels // 8,
                 kernel=stage.kernel,
                 stride=stage.stride,
             )
@@ -90,14 +92,17 @@ class PromptedUNet(nn.Module):
             Logits (B, classes, *S); with deep supervision a list, finest first.
         """
         if prompt is None:
-            outputs = [mean_prediction(logits, self.region_based) for logits in self._run(x, range(self.prompts.count))]
+            outputs = [
+                mean_prediction(logits, self.region_based)
+                for logits in self._run(x, range(self.prompts.count))
+            ]
         else:
             outputs = [logits[0] for logits in self._run(x, [prompt])]
         return outputs if self.decoder.deep_supervision else outputs[0]
 
     def predict_prompts(self, x: Tensor) -> Tensor:
         """The K predictions that ``forward`` averages: logits (K, B, classes, *S)."""
-        return next(iter(self._run(x, range(self.prompts.count), finest_only=True)))
+        return self._run(x, range(self.prompts.count), finest_only=True)[0]
 
     def frozen_state(self) -> dict[str, Tensor]:
         """Every frozen tensor once, under its first name."""
@@ -107,12 +112,18 @@ class PromptedUNet(nn.Module):
         """Every tuned tensor once."""
         return {name: tensor for name, tensor in self._tensors() if name.split(".")[0] not in FROZEN_PARTS}
 
+    def parameter_summary(self) -> str:
+        """Frozen and tuned parameters and their ratio, in words."""
+        states = (self.frozen_state(), self.tuned_state())
+        frozen, tuned = (sum(tensor.numel() for tensor in state.values()) for state in states)
+        return f"{frozen:,} frozen and {tuned:,} tuned parameters, {100 * tuned / frozen:.2f} %"
+
     def _tensors(self) -> Iterator[tuple[str, Tensor]]:
         # nnU-Net registers a tensor under up to four names; these iterators keep the first.
         yield from ((name, tensor.detach()) for name, tensor in self.named_parameters())
         yield from self.named_buffers()
 
-    def _run(self, x: Tensor, chosen: Sequence[int], finest_only: bool | None = None) -> list[Tensor]:
+    def _run(self, x: Tensor, chosen: Sequence[int], finest_only: bool = False) -> list[Tensor]:
         """Logits (K', B, classes, *S) of the chosen prompts, finest first."""
         features = self._first_stage(x)
         # What comes before the first updater is the same for all prompts; behind it they run as one batch.
@@ -124,14 +135,17 @@ class PromptedUNet(nn.Module):
                 features = self.encoder.stages[i](features)
             features, prompt = self.updaters[i](features, prompt)
             skips.append(features)
-        only_last = not self.decoder.deep_supervision if finest_only is None else finest_only
+        only_last = finest_only or not self.decoder.deep_supervision
         return self._decode(skips, prompt, chosen, only_last)
 
     def _first_stage(self, x: Tensor) -> Tensor:
         stem = getattr(self.encoder, "stem", None)
-        return self.encoder.stages[0](x if stem is None else stem(x))
+        features: Tensor = self.encoder.stages[0](x if stem is None else stem(x))
+        return features
 
-    def _decode(self, skips: list[Tensor], prompt: Tensor, chosen: Sequence[int], only_last: bool) -> list[Tensor]:
+    def _decode(
+        self, skips: list[Tensor], prompt: Tensor, chosen: Sequence[int], only_last: bool
+    ) -> list[Tensor]:
         features, outputs = skips.pop(), []
         stages = len(self.decoder.stages)
         for i in range(stages):

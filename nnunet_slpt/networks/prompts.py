@@ -31,7 +31,7 @@ class DiversifiedPrompts(nn.Module):
         SLPT (arXiv:2308.04911), section 2.2: P_k = UpConv_k(P_M).
     """
 
-    def __init__(self, patch_size: Sequence[int], prompts: int, hidden: int = 8) -> None:
+    def __init__(self, patch_size: Sequence[int], prompts: int, hidden: int = 4) -> None:
         super().__init__()
         self.patch_size = tuple(patch_size)
         half = [math.ceil(size / 2) for size in patch_size]
@@ -64,7 +64,7 @@ class DiversifiedPrompts(nn.Module):
 
     def forward(self, chosen: Sequence[int] | None = None) -> Tensor:
         """The chosen prompts (all of them by default), each with mean 0 and variance 1: (K', 1, *patch)."""
-        # The meta prompt is a probability map: in units of its own spread all patches look alike to the UpConvs.
+        # The UpConvs should see a map of unit spread, however rare foreground is.
         upsampled = _standardise(resize(self.meta, self.patch_size))
         indices = range(self.count) if chosen is None else chosen
         return _standardise(torch.cat([self._up_convolve(upsampled, k) for k in indices]))

@@ -51,7 +51,6 @@ class FeatureAwarePromptUpdater(nn.Module):
         super().__init__()
         self.stride = tuple(stride)
         point = [1] * len(kernel)
-        joint = channels + incoming_channels
         self.mix_features = nn.Parameter(torch.empty(width, channels, *point))
         self.mix_prompt = nn.Parameter(torch.empty(width, incoming_channels, *point))
         self.mix_norm = nn.GroupNorm(1, width)
@@ -59,8 +58,8 @@ class FeatureAwarePromptUpdater(nn.Module):
         self.attention = SqueezeExcitation(width)
         self.expand = nn.Parameter(torch.zeros(channels, width, *point))
         self.expand_bias = nn.Parameter(torch.zeros(channels))
-        self.depthwise = nn.Parameter(torch.empty(joint, *kernel))
-        self.pointwise = nn.Parameter(torch.empty(prompt_channels, joint))
+        self.pointwise = nn.Parameter(torch.empty(prompt_channels, channels + incoming_channels))
+        self.depthwise = nn.Parameter(torch.empty(prompt_channels, *kernel))
         self.prompt_norm = nn.GroupNorm(1, prompt_channels)
         for weight in (self.mix_features, self.mix_prompt, self.pointwise):
             nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
@@ -77,11 +76,12 @@ class FeatureAwarePromptUpdater(nn.Module):
             F (B, C, *S) and P (B, C_p, *S / stride).
         """
         coarse = average_pool(features, self.stride)
-        prompt = resize(prompt, coarse.shape[2:])
+        # Under autocast some layers answer in float32; one precision throughout is several times faster.
+        prompt = resize(prompt.to(coarse.dtype), coarse.shape[2:])
         mixed = convolve(coarse, self.mix_features) + convolve(prompt, self.mix_prompt)
-        context = self.attention(self.context(self.mix_norm(mixed)))
-        modulation = convolve(context, self.expand, self.expand_bias)
-        features = modulate(features, modulation)
-        joint = torch.cat([average_pool(features, self.stride), prompt], 1)
+        context = self.attention(self.context(self.mix_norm(mixed).to(mixed.dtype)))
+        gain = convolve(context, self.expand, self.expand_bias)
+        features = modulate(features, gain)
+        joint = torch.cat([modulate(coarse, gain), prompt], 1)
         update = convolve_separably(joint, self.depthwise, self.pointwise)
         return features, self.prompt_norm(prompt + update)

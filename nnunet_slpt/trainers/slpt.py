@@ -6,33 +6,27 @@ Owns where SLPT hooks into nnU-Net; what is hooked in lives in ``networks``, ``l
 __all__ = ["nnUNetTrainerSLPT"]
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from nnunetv2.training.loss.deep_supervision import DeepSupervisionWrapper
 from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import Tensor, nn
 
 from nnunet_slpt.config import PLANS_KEY, PromptConfig
-from nnunet_slpt.errors import ArchitectureError, CheckpointError, SLPTError
-from nnunet_slpt.losses import PromptLoss, diversity_loss, pairwise_cosine
+from nnunet_slpt.errors import CheckpointError
+from nnunet_slpt.losses import diversity_loss, pairwise_cosine
 from nnunet_slpt.networks import PromptedUNet, check_architecture
-from nnunet_slpt.pretrained import (
-    Pretrained,
-    base_hash,
-    head_rows,
-    load_backbone,
-    pretrained_heads,
-    read_checkpoint,
-)
+from nnunet_slpt.pretrained import read_checkpoint
 from nnunet_slpt.trainers.gradients import average_gradients, unwrap
 from nnunet_slpt.trainers.host import map_cuda_storages_to_cpu, requested_weights
+from nnunet_slpt.trainers.objective import prompt_objective
+from nnunet_slpt.trainers.prompt_file import save_prompts
+from nnunet_slpt.trainers.start import checked_config, leaving_nothing_behind, start_from_pretrained
 from nnunet_slpt.trainers.training_cases import check_training_cases, foreground_frequency
 from nnunet_slpt.trainers.views import MultiViewTransform, view_pipelines
 from nnunet_slpt.trainers.watch import RunWatch, disagreement
@@ -61,7 +55,7 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
         device: torch.device = torch.device("cuda"),  # noqa: B008  # nnU-Net copies this very signature
     ) -> None:
         # Before nnU-Net makes its folders and log, so that a refusal leaves nothing behind.
-        self.config = config = _checked_config(plans, configuration, dataset_json)
+        self.config = config = checked_config(plans, configuration, dataset_json)
         # The whole block goes into the plans beside the checkpoint: defaults may change, this model may not.
         super().__init__({**plans, PLANS_KEY: config.as_block()}, configuration, fold, dataset_json, device)
         self.initial_lr = config.learning_rate
@@ -75,8 +69,6 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
         self.watch = RunWatch()
         self.disagreements: list[float] = []
 
-    # ------------------------------------------------------------------ network and weights
-
     @staticmethod
     def build_network_architecture(
         plans_manager: PlansManager,
@@ -89,7 +81,11 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
         config = PromptConfig.from_plans(plans_manager.plans)
         check_architecture(configuration_manager.network_arch_class_name)
         backbone = nnUNetTrainer.build_network_architecture(
-            plans_manager, configuration_manager, num_input_channels, num_output_channels, enable_deep_supervision
+            plans_manager,
+            configuration_manager,
+            num_input_channels,
+            num_output_channels,
+            enable_deep_supervision,
         )
         patch_size = configuration_manager.patch_size
         return PromptedUNet(backbone, patch_size, num_output_channels, config, enable_deep_supervision)
@@ -97,7 +93,8 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
     @property
     def prompted(self) -> PromptedUNet:
         """The network without the wrappers of torch.compile and DistributedDataParallel."""
-        return unwrap(self.network)
+        network: PromptedUNet = unwrap(self.network)
+        return network
 
     def initialize(self) -> None:
         """As nnU-Net; but when it is about to load ``-pretrained_weights``, only take note of the file.
@@ -128,43 +125,9 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
             ) from error
         self.has_weights = True
 
-    def _start_from_pretrained(self) -> None:
-        if self.pretrained_file is None:
-            raise CheckpointError(
-                "nnUNetTrainerSLPT tunes prompts inside a pretrained network and got none. Pass its checkpoint: "
-                "nnUNetv2_train ... -tr nnUNetTrainerSLPT -pretrained_weights .../fold_X/checkpoint_final.pth"
-            )
-        pretrained = read_checkpoint(self.pretrained_file)
-        load_backbone(self.prompted, pretrained)
-        rows = head_rows(pretrained.labels, self.dataset_json["labels"])
-        for stage, (weight, bias) in enumerate(pretrained_heads(pretrained)):
-            self.prompted.heads.start_from(stage, weight, bias, rows)
-        self.has_weights = True
-        self._log_start(pretrained, rows)
-
-    def _log_start(self, pretrained: Pretrained, rows: dict[int, int]) -> None:
-        frozen, tuned = self.prompted.frozen_state(), self.prompted.tuned_state()
-        counts = [sum(tensor.numel() for tensor in state.values()) for state in (frozen, tuned)]
-        self.print_to_log_file(
-            f"Prompts inside {pretrained.path} (sha256 of the frozen weights {base_hash(frozen)[:12]}…): "
-            f"{counts[0]:,} frozen and {counts[1]:,} tuned parameters, {100 * counts[1] / counts[0]:.2f} %. "
-            f"{len(rows)} of {self.label_manager.num_segmentation_heads} outputs start from the pretrained head."
-        )
-
-    @contextmanager
-    def _leaving_nothing_behind(self) -> Iterator[None]:
-        """Take back the log and the folders that nnU-Net's __init__ made, if the run is refused."""
-        try:
-            yield
-        except SLPTError:
-            if self.local_rank == 0:
-                Path(self.log_file).unlink(missing_ok=True)
-                for folder in (self.output_folder, self.output_folder_base, Path(self.output_folder_base).parent):
-                    if not any(Path(folder).iterdir()):
-                        Path(folder).rmdir()
-            raise
-
-    # ------------------------------------------------------------------ data
+    def _leaving_nothing_behind(self) -> AbstractContextManager[None]:
+        made = [self.output_folder, self.output_folder_base, Path(self.output_folder_base).parent]
+        return leaving_nothing_behind(self.log_file, made if self.local_rank == 0 else [])
 
     def get_tr_and_val_datasets(self) -> tuple[Any, Any]:
         """As nnU-Net, after a look at the training cases; the meta prompt starts from their foreground."""
@@ -183,11 +146,9 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
         return training, validation
 
     def get_training_transforms(self, *args: Any, **kwargs: Any) -> MultiViewTransform:
-        """K views of each sample, from K pipelines that differ in kind: (K, C, *S) where nnU-Net has (C, *S)."""
+        """K views of each sample from K pipelines: (K, C, *S) where nnU-Net has (C, *S)."""
         stock = [nnUNetTrainer.get_training_transforms(*args, **kwargs) for _ in range(self.config.prompts)]
         return MultiViewTransform(view_pipelines(stock))
-
-    # ------------------------------------------------------------------ optimisation
 
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, Any]:
         """An optimizer over the tuned weights alone, and nnU-Net's polynomial schedule."""
@@ -202,28 +163,18 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
 
     def _build_loss(self) -> nn.Module:
         """One loss a prompt for training; the neutral one (Dice and cross-entropy) for validation."""
-        pairs = [self.config.tversky_of(k) for k in range(self.config.prompts)]
-        self.prompt_losses = [self._loss_of(alpha, beta) for alpha, beta in pairs]
-        return self._loss_of(0.5, 0.5)
+        self.prompt_losses = [self._objective(self.config.tversky_of(k)) for k in range(self.config.prompts)]
+        return self._objective((0.5, 0.5))
 
-    def _loss_of(self, alpha: float, beta: float) -> nn.Module:
-        loss: nn.Module = PromptLoss(
-            alpha,
-            beta,
-            weight_tversky=self.config.weight_tversky,
-            weight_cross_entropy=self.config.weight_cross_entropy,
-            regions=self.label_manager.has_regions,
-            ignore_label=self.label_manager.ignore_label,
+    def _objective(self, pair: tuple[float, float]) -> nn.Module:
+        return prompt_objective(
+            pair,
+            self.config,
+            self.label_manager,
             batch_dice=self.configuration_manager.batch_dice,
             gather=self.is_ddp,
+            outputs=len(self._get_deep_supervision_scales() or []),
         )
-        if not self.enable_deep_supervision:
-            return loss
-        # nnU-Net's weights (nnUNetTrainer._build_loss): halved from stage to stage, nothing for the coarsest.
-        weights = np.array([0.5**i for i in range(len(self._get_deep_supervision_scales()))])
-        weights[-1] = 0 if len(weights) > 1 else 1
-        wrapped: nn.Module = DeepSupervisionWrapper(loss, weights / weights.sum())
-        return wrapped
 
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """One optimizer step: the K prompts one after the other, each on its own view of the batch.
@@ -234,9 +185,10 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
         targets = _levels(batch["target"])
         self.optimizer.zero_grad(set_to_none=True)
         losses = []
-        with self.network.no_sync() if self.is_ddp else nullcontext():
+        with self._without_sync():
             if self.config.weight_diversity:
-                self._backward(self.config.weight_diversity * diversity_loss(self.prompted.prompts()))
+                prompts = self.prompted.prompts()
+                self._backward(self.config.weight_diversity * diversity_loss(prompts))
             for k, loss in enumerate(self.prompt_losses):
                 target = [level[:, k].to(self.device, non_blocking=True) for level in targets]
                 with self._autocast():
@@ -248,6 +200,10 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
         has_foreground = any(bool((level > 0).any()) for level in targets[:1])
         self._warn(self.watch.after_step(finite, has_foreground))
         return {"loss": torch.stack(losses).mean().cpu().numpy()}
+
+    def _without_sync(self) -> Any:
+        network: Any = self.network
+        return network.no_sync() if self.is_ddp else nullcontext()
 
     def _autocast(self) -> Any:
         # As nnU-Net: on CUDA alone.
@@ -265,14 +221,14 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
             self.grad_scaler.unscale_(self.optimizer)
         finite = bool(torch.isfinite(nn.utils.clip_grad_norm_(tuned, GRADIENT_NORM)))
         if self.grad_scaler is not None:
-            self.grad_scaler.step(self.optimizer)  # which skips a step that is not finite, and lowers the scale
+            self.grad_scaler.step(
+                self.optimizer
+            )  # which skips a step that is not finite, and lowers the scale
             self.grad_scaler.update()
             return True
         if finite:
             self.optimizer.step()
         return finite
-
-    # ------------------------------------------------------------------ the course of a run
 
     def on_train_start(self) -> None:
         """As nnU-Net, from the pretrained weights; every refusal comes before anything is written."""
@@ -280,11 +236,14 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
             if not self.was_initialized:
                 self.initialize()
             if not self.has_weights:
-                self._start_from_pretrained()
+                labels = self.dataset_json["labels"]
+                start = start_from_pretrained(self.prompted, self.pretrained_file, labels)
+                self.has_weights = True
+                self.print_to_log_file(start)
             super().on_train_start()
 
     def on_epoch_start(self) -> None:
-        """As nnU-Net; each epoch has a seed of its own, so that a continued run draws what it would have drawn."""
+        """As nnU-Net; with a seed for each epoch, so that a continued run draws what it would have drawn."""
         _seed(self.config.seed + 1000 * self.local_rank + self.current_epoch + 1)
         super().on_epoch_start()
 
@@ -294,7 +253,7 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
         self.disagreements = []
 
     def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """As nnU-Net, on the mean of the K predictions; the first batches also tell how far these lie apart."""
+        """As nnU-Net, on the mean of the K predictions; compares these on the first batches."""
         if len(self.disagreements) < WATCHED_BATCHES:
             with self._autocast():
                 logits = self.prompted.predict_prompts(batch["data"].to(self.device, non_blocking=True))
@@ -303,37 +262,34 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
         return result
 
     def on_validation_epoch_end(self, val_outputs: list[dict[str, Any]]) -> None:
-        """As nnU-Net; logs how different the prompts and their predictions are, and warns if they collapse."""
+        """As nnU-Net; logs how different prompts and predictions are, and warns if the prompts collapse."""
         super().on_validation_epoch_end(val_outputs)
         cosines = pairwise_cosine(self.prompted.prompts()).cpu()
         apart = float(np.mean(self.disagreements))
         pairs = [round(float(cosines[i, j]), 3) for i in range(len(cosines)) for j in range(i)]
-        self.print_to_log_file(f"Cosines of the prompts {pairs}, disagreement of their predictions {apart:.4f}")
+        self.print_to_log_file(
+            f"Cosines of the prompts {pairs}, disagreement of their predictions {apart:.4f}"
+        )
         self._warn(self.watch.after_epoch(cosines, apart))
+
+    def on_train_end(self) -> None:
+        """As nnU-Net; writes the tuned weights alone beside the whole checkpoint."""
+        super().on_train_end()
+        if self.local_rank == 0 and not self.disable_checkpointing:
+            save_prompts(
+                Path(self.output_folder) / PROMPT_FILE,
+                self.prompted,
+                plans=self.plans_manager.plans,
+                dataset_json=self.dataset_json,
+                configuration=self.configuration_name,
+                trainer_name=type(self).__name__,
+                mirroring_axes=self.inference_allowed_mirroring_axes,
+                fold=self.fold,
+            )
 
     def _warn(self, warning: str | None) -> None:
         if warning is not None:
             self.print_to_log_file(warning)
-
-
-def _checked_config(plans: dict[str, Any], configuration: str, dataset_json: dict[str, Any]) -> PromptConfig:
-    """The prompt configuration, if these plans can be prompted.
-
-    Raises:
-        ConfigError: the ``slpt`` block is wrong.
-        ArchitectureError: a cascade, or a network without a place for prompts.
-    """
-    config = PromptConfig.from_plans(plans)
-    manager = PlansManager(plans)
-    settings = manager.get_configuration(configuration)
-    if settings.previous_stage_name is not None:
-        raise ArchitectureError(
-            f"{configuration} is the second stage of a cascade, which nnUNetTrainerSLPT does not tune: its input has "
-            "channels that no pretrained network knows. Use 3d_fullres, 3d_lowres or 2d."
-        )
-    check_architecture(settings.network_arch_class_name)
-    regions = bool(manager.get_label_manager(dataset_json).has_regions)
-    return PromptConfig(**{**vars(config), "region_based": regions})
 
 
 def _levels(target: Tensor | list[Tensor]) -> list[Tensor]:

@@ -33,20 +33,19 @@ def check_training_cases(dataset: nnUNetBaseDataset, available: Sequence[str]) -
     missing = sorted(set(dataset.identifiers) - set(available))
     if missing:
         raise DatasetError(
-            f"{len(missing)} training cases of this fold are not preprocessed: {', '.join(missing[:5])}. Correct "
-            f"splits_final.json or run nnUNetv2_preprocess; {len(available)} preprocessed cases were found in "
-            f"{dataset.source_folder}."
+            f"{len(missing)} training cases of this fold are not preprocessed: {', '.join(missing[:5])}. "
+            f"{dataset.source_folder} holds {len(available)} cases. Correct splits_final.json or run "
+            "nnUNetv2_preprocess."
         )
     if len(dataset.identifiers) < FEWEST_CASES:
         raise DatasetError(
-            f"This fold has {len(dataset.identifiers)} training case(s) ({', '.join(dataset.identifiers)}), expected "
-            f"at least {FEWEST_CASES}. Label more cases, move cases from 'val' to 'train' in splits_final.json, or "
-            "train with fold 'all'."
+            f"This fold has {len(dataset.identifiers)} training case(s), expected {FEWEST_CASES} or more. "
+            "Label more cases, move some from 'val' to 'train' in splits_final.json, or train fold 'all'."
         )
     if not any(_has_foreground(dataset.load_case(case)[3]) for case in dataset.identifiers):
         raise DatasetError(
-            f"The labels of all {len(dataset.identifiers)} training cases are empty: background everywhere. Label "
-            "some foreground, check the label values in dataset.json, and preprocess again."
+            f"The labels of all {len(dataset.identifiers)} training cases are empty: background everywhere. "
+            "Label some foreground, check the label values in dataset.json, and preprocess again."
         )
 
 
@@ -101,11 +100,9 @@ def foreground_frequency(
 
 
 def _has_foreground(properties: dict[str, Any]) -> bool:
-    # nnU-Net's DefaultPreprocessor notes voxels of every label; with an ignore label also of all labels at once,
-    # under a tuple that starts with -1 and that background alone can fill.
+    # nnU-Net's DefaultPreprocessor notes voxels of every label; with an ignore label also of all labels at
+    # once, under a tuple that starts with -1 and that background alone can fill.
     locations = properties.get("class_locations") or {}
     return any(
-        len(voxels) > 0
-        for key, voxels in locations.items()
-        if not (isinstance(key, tuple) and -1 in key)
+        len(voxels) > 0 for key, voxels in locations.items() if not (isinstance(key, tuple) and -1 in key)
     )

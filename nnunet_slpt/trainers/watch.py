@@ -61,8 +61,8 @@ class RunWatch:
             )
         if self.empty_batches == EMPTY_BATCHES_TO_WARN:
             return (
-                f"WARNING: no foreground in the last {EMPTY_BATCHES_TO_WARN} training batches. Check that the labels "
-                "are where the images are, and that the patch is not much smaller than the distance between them."
+                f"WARNING: no foreground in the last {EMPTY_BATCHES_TO_WARN} training batches. Check that "
+                "the labels lie where the images do, and raise the plans' patch size if foreground is rare."
             )
         return None
 

@@ -1,0 +1,103 @@
+"""What has to be right before the first epoch: plans that can be prompted, weights to start from.
+
+Writes nothing. Must not import the trainer.
+"""
+
+__all__ = ["checked_config", "leaving_nothing_behind", "start_from_pretrained"]
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+
+from nnunet_slpt.config import PromptConfig
+from nnunet_slpt.errors import ArchitectureError, CheckpointError, SLPTError
+from nnunet_slpt.networks import PromptedUNet, check_architecture
+from nnunet_slpt.pretrained import (
+    Labels,
+    base_hash,
+    head_rows,
+    load_backbone,
+    pretrained_heads,
+    read_checkpoint,
+)
+
+
+def checked_config(
+    plans: dict[str, Any], configuration: str, dataset_json: Mapping[str, Any]
+) -> PromptConfig:
+    """The prompt configuration, if these plans can be prompted.
+
+    Args:
+        plans: nnU-Net's plans, with or without an ``slpt`` block.
+        configuration: the one to train, such as ``3d_fullres``.
+        dataset_json: tells whether labels are regions.
+
+    Raises:
+        ConfigError: the ``slpt`` block is wrong.
+        ArchitectureError: a cascade, or a network without a place for prompts.
+    """
+    config = PromptConfig.from_plans(plans)
+    manager = PlansManager(plans)
+    settings = manager.get_configuration(configuration)
+    if settings.previous_stage_name is not None:
+        raise ArchitectureError(
+            f"{configuration} is the second stage of a cascade, which nnUNetTrainerSLPT does not tune: its "
+            "input has channels that no pretrained network knows. Use 3d_fullres, 3d_lowres or 2d."
+        )
+    check_architecture(settings.network_arch_class_name)
+    regions = bool(manager.get_label_manager(dataset_json).has_regions)
+    return PromptConfig(**{**vars(config), "region_based": regions})
+
+
+def start_from_pretrained(network: PromptedUNet, file: str | None, labels: Labels) -> str:
+    """Fill the frozen part, and begin heads of labels that the pretrained network knows with its own.
+
+    Args:
+        network: freshly built.
+        file: the pretrained checkpoint.
+        labels: of the dataset to tune for, as in ``dataset.json``.
+
+    Returns:
+        What was done, for the log.
+
+    Raises:
+        CheckpointError: no file is given, or it cannot be read.
+        ArchitectureError: the weights belong to another network.
+    """
+    if file is None:
+        raise CheckpointError(
+            "nnUNetTrainerSLPT tunes prompts inside a pretrained network and got none. Pass its checkpoint: "
+            "nnUNetv2_train ... -tr nnUNetTrainerSLPT -pretrained_weights .../fold_X/checkpoint_final.pth"
+        )
+    pretrained = read_checkpoint(file)
+    load_backbone(network, pretrained)
+    heads = pretrained_heads(pretrained)
+    rows = head_rows(pretrained.labels, labels) if heads else {}
+    for stage, (weight, bias) in enumerate(heads):
+        network.heads.start_from(stage, weight, bias, rows)
+    return (
+        f"Prompts inside {pretrained.path} (sha256 of the frozen weights "
+        f"{base_hash(network.frozen_state())[:12]}…): {network.parameter_summary()}. "
+        f"{len(rows)} of {network.heads.classes} outputs start from the pretrained head."
+    )
+
+
+@contextmanager
+def leaving_nothing_behind(log_file: str, folders: Sequence[str | Path]) -> Iterator[None]:
+    """Take back the log and the (still empty) folders that nnU-Net's ``__init__`` made, if a run is refused.
+
+    Args:
+        log_file: this run's log.
+        folders: from the innermost to the outermost; one that holds anything else stays.
+    """
+    try:
+        yield
+    except SLPTError:
+        Path(log_file).unlink(missing_ok=True)
+        for folder in map(Path, folders):
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()
+        raise
