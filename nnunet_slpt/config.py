@@ -81,12 +81,15 @@ class PromptConfig:
             value = getattr(self, name)
             self._require(type(value) is int and value >= 1, name, "a whole number from 1 on")
         for name in ("learning_rate", "weight_decay", *LOSS_WEIGHTS):
-            value = getattr(self, name)
-            self._require(_is_number(value) and value >= 0, name, "a number from 0 on")
+            self._require(_is_weight(getattr(self, name)), name, "a number from 0 on")
         self._require(self.learning_rate > 0, "learning_rate", "a number above 0")
-        self._require(type(self.seed) is int, "seed", "a whole number")
-        usable = [len(pair) == 2 and min(pair) >= 0 < max(pair) for pair in self.tversky]
+        some_loss = self.weight_tversky + self.weight_cross_entropy > 0
+        self._require(some_loss, "weight_tversky", "it or weight_cross_entropy above 0")
+        self._require(type(self.seed) is int and 0 <= self.seed < 2**31, "seed", "a whole number below 2**31")
+        usable = [len(pair) == 2 and all(map(_is_weight, pair)) and any(pair) for pair in self.tversky]
         self._require(len(usable) > 0 and all(usable), "tversky", "pairs [alpha, beta] from 0 on, not both 0")
+        path = self.pretrained_checkpoint
+        self._require(path is None or isinstance(path, str), "pretrained_checkpoint", "a path as text")
         if self.optimizer not in OPTIMIZERS:
             raise ConfigError(f'plans["{PLANS_KEY}"]: {one_of("optimizer", self.optimizer, OPTIMIZERS)}.')
 
@@ -134,8 +137,11 @@ class PromptConfig:
 _DEFAULTS = {field.name: field.default for field in dataclasses.fields(PromptConfig)}
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+def _is_weight(value: object) -> bool:
+    """A number from 0 on; no truth value, and neither NaN nor infinite."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    return math.isfinite(value) and value >= 0
 
 
 def _pairs(value: object) -> tuple[tuple[float, float], ...]:
