@@ -1,17 +1,47 @@
-"""Gradients in distributed training, where several backward passes make one step.
+"""From the gradients of several backward passes to one optimizer step, in distributed training too.
 
 Must not import anything of this package but the networks.
 """
 
-__all__ = ["average_gradients", "unwrap"]
+__all__ = ["average_gradients", "take_step", "unwrap"]
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+import torch
 from torch import distributed as dist
 from torch import nn
 from torch._dynamo import OptimizedModule
 from torch.nn.parallel import DistributedDataParallel
+
+GRADIENT_NORM = 12  # as nnU-Net
+
+
+def take_step(
+    parameters: Sequence[nn.Parameter], optimizer: torch.optim.Optimizer, scaler: Any, distributed: bool
+) -> bool:
+    """Use the gradients, unless they are not finite.
+
+    Args:
+        parameters: all that are tuned.
+        optimizer: over these.
+        scaler: the ``GradScaler`` that scaled the losses, or ``None``.
+        distributed: average over ranks first.
+
+    Returns:
+        Whether the gradients were finite.
+    """
+    if distributed:
+        average_gradients(parameters)
+    if scaler is not None:
+        scaler.unscale_(optimizer)
+    finite = bool(torch.isfinite(nn.utils.clip_grad_norm_(parameters, GRADIENT_NORM)))
+    if scaler is not None:
+        scaler.step(optimizer)  # skips a step that is not finite
+        scaler.update()
+    elif finite:
+        optimizer.step()
+    return finite
 
 
 def average_gradients(parameters: Iterable[nn.Parameter]) -> None:

@@ -22,17 +22,21 @@ from nnunet_slpt.errors import CheckpointError
 from nnunet_slpt.losses import diversity_loss, pairwise_cosine
 from nnunet_slpt.networks import PromptedUNet, check_architecture
 from nnunet_slpt.pretrained import read_checkpoint
-from nnunet_slpt.trainers.gradients import average_gradients, unwrap
+from nnunet_slpt.trainers.gradients import take_step, unwrap
 from nnunet_slpt.trainers.host import map_cuda_storages_to_cpu, requested_weights
 from nnunet_slpt.trainers.objective import prompt_objective
 from nnunet_slpt.trainers.prompt_file import save_prompts
-from nnunet_slpt.trainers.start import checked_config, leaving_nothing_behind, start_from_pretrained
-from nnunet_slpt.trainers.training_cases import check_training_cases, foreground_frequency
+from nnunet_slpt.trainers.start import (
+    check_same_settings,
+    checked_config,
+    leaving_nothing_behind,
+    start_from_pretrained,
+)
+from nnunet_slpt.trainers.training_cases import check_cases, check_split, foreground_frequency
 from nnunet_slpt.trainers.views import MultiViewTransform, view_pipelines
-from nnunet_slpt.trainers.watch import RunWatch, disagreement
+from nnunet_slpt.trainers.watch import RunWatch, disagreement, has_foreground
 
 PROMPT_FILE = "prompts_final.safetensors"
-GRADIENT_NORM = 12  # as nnU-Net
 WATCHED_BATCHES = 5  # validation batches on which the K predictions are compared
 
 
@@ -66,7 +70,8 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
         self.pretrained_file = config.pretrained_checkpoint
         self.has_weights = False
         self.prompt_losses: list[nn.Module] = []
-        self.watch = RunWatch()
+        # A gradient scaler finds its scale by steps that it skips.
+        self.watch = RunWatch(unusable_steps_to_warn=1 if self.grad_scaler is None else 20)
         self.disagreements: list[float] = []
 
     @staticmethod
@@ -105,6 +110,8 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
         requested = requested_weights()
         if requested is None:
             _seed(self.config.seed)
+            # nnU-Net gives each rank of a distributed run a share of its own; the meta prompt has to be one.
+            self.oversampling_of_all_ranks = self.oversample_foreground_percent
             super().initialize()
             return
         with self._leaving_nothing_behind():
@@ -114,15 +121,17 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
         self.network = nn.Module()
 
     def load_checkpoint(self, filename_or_checkpoint: str) -> None:
-        """As nnU-Net; a checkpoint holds the frozen weights too."""
-        try:
-            super().load_checkpoint(filename_or_checkpoint)
-        except RuntimeError as error:
-            raise CheckpointError(
-                f"{filename_or_checkpoint} was made with another network or other settings in "
-                f'plans["{PLANS_KEY}"] than the plans have now: {str(error).splitlines()[-1].strip()} '
-                "Restore the plans it was trained with, or train anew without --c."
-            ) from error
+        """As nnU-Net, if the settings are still the checkpoint's; it holds the frozen weights too."""
+        with self._leaving_nothing_behind():
+            check_same_settings(read_checkpoint(filename_or_checkpoint), self.config)
+            try:
+                super().load_checkpoint(filename_or_checkpoint)
+            except (RuntimeError, ValueError) as error:
+                raise CheckpointError(
+                    f"{filename_or_checkpoint} was made with another network than the plans have now: "
+                    f"{str(error).splitlines()[-1].strip()} Restore the plans it was trained with, or train "
+                    "anew without --c."
+                ) from error
         self.has_weights = True
 
     def _leaving_nothing_behind(self) -> AbstractContextManager[None]:
@@ -131,15 +140,17 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
 
     def get_tr_and_val_datasets(self) -> tuple[Any, Any]:
         """As nnU-Net, after a look at the training cases; the meta prompt starts from their foreground."""
+        available = self.dataset_class.get_identifiers(self.preprocessed_dataset_folder)
+        check_split(self.fold, Path(self.preprocessed_dataset_folder_base), available)
         training, validation = super().get_tr_and_val_datasets()
-        check_training_cases(training, self.dataset_class.get_identifiers(self.preprocessed_dataset_folder))
+        check_cases(training, validation, available)
         if self.current_epoch == 0:
             self.prompted.prompts.start_from(
                 foreground_frequency(
                     training,
                     self.configuration_manager.patch_size,
                     self.label_manager,
-                    self.oversample_foreground_percent,
+                    self.oversampling_of_all_ranks,
                     self.config.seed,
                 )
             )
@@ -196,9 +207,8 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
                     value = loss(output, target if self.enable_deep_supervision else target[0])
                 self._backward(value)
                 losses.append(value.detach())
-        finite = self._step()
-        has_foreground = any(bool((level > 0).any()) for level in targets[:1])
-        self._warn(self.watch.after_step(finite, has_foreground))
+        finite = take_step(self._tuned_parameters(), self.optimizer, self.grad_scaler, self.is_ddp)
+        self._warn(self.watch.after_step(finite, has_foreground(targets[0], self.label_manager)))
         return {"loss": torch.stack(losses).mean().cpu().numpy()}
 
     def _without_sync(self) -> Any:
@@ -211,24 +221,6 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
 
     def _backward(self, loss: Tensor) -> None:
         (loss if self.grad_scaler is None else self.grad_scaler.scale(loss)).backward()
-
-    def _step(self) -> bool:
-        """Use the gradients, unless they are not finite; returns whether they were."""
-        tuned = self._tuned_parameters()
-        if self.is_ddp:
-            average_gradients(tuned)
-        if self.grad_scaler is not None:
-            self.grad_scaler.unscale_(self.optimizer)
-        finite = bool(torch.isfinite(nn.utils.clip_grad_norm_(tuned, GRADIENT_NORM)))
-        if self.grad_scaler is not None:
-            self.grad_scaler.step(
-                self.optimizer
-            )  # which skips a step that is not finite, and lowers the scale
-            self.grad_scaler.update()
-            return True
-        if finite:
-            self.optimizer.step()
-        return finite
 
     def on_train_start(self) -> None:
         """As nnU-Net, from the pretrained weights; every refusal comes before anything is written."""

@@ -3,7 +3,7 @@
 Writes nothing. Must not import the trainer.
 """
 
-__all__ = ["checked_config", "leaving_nothing_behind", "start_from_pretrained"]
+__all__ = ["check_same_settings", "checked_config", "leaving_nothing_behind", "start_from_pretrained"]
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,17 +12,21 @@ from typing import Any
 
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-from nnunet_slpt.config import PromptConfig
+from nnunet_slpt.config import PLANS_KEY, PromptConfig
 from nnunet_slpt.errors import ArchitectureError, CheckpointError, SLPTError
 from nnunet_slpt.networks import PromptedUNet, check_architecture
 from nnunet_slpt.pretrained import (
     Labels,
+    Pretrained,
     base_hash,
     head_rows,
     load_backbone,
     pretrained_heads,
     read_checkpoint,
 )
+
+# A run may be made longer, and its pretrained network may move: the checkpoint holds those weights.
+MAY_CHANGE = ("epochs", "pretrained_checkpoint")
 
 
 def checked_config(
@@ -83,6 +87,26 @@ def start_from_pretrained(network: PromptedUNet, file: str | None, labels: Label
         f"{base_hash(network.frozen_state())[:12]}…): {network.parameter_summary()}. "
         f"{len(rows)} of {network.heads.classes} outputs start from the pretrained head."
     )
+
+
+def check_same_settings(checkpoint: Pretrained, config: PromptConfig) -> None:
+    """Refuse to go on with a checkpoint under other settings than those it was made with.
+
+    Args:
+        checkpoint: of this trainer.
+        config: the settings now.
+
+    Raises:
+        CheckpointError: a setting has changed, other than those that may.
+    """
+    now, then = config.as_block(), checkpoint.plans.get(PLANS_KEY, {})
+    changed = [key for key in now if key not in MAY_CHANGE and key in then and then[key] != now[key]]
+    if changed:
+        raise CheckpointError(
+            f'{checkpoint.path} was made with other settings in plans["{PLANS_KEY}"]: '
+            + "; ".join(f"{key}: got {now[key]!r}, expected {then[key]!r}" for key in changed)
+            + ". Set these back in the plans file, or train anew without --c."
+        )
 
 
 @contextmanager

@@ -3,9 +3,10 @@
 Reads preprocessed data, writes nothing. Must not import the networks.
 """
 
-__all__ = ["check_training_cases", "foreground_frequency"]
+__all__ = ["check_cases", "check_split", "foreground_frequency"]
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,33 +19,60 @@ from torch import Tensor
 from nnunet_slpt.errors import DatasetError
 
 FEWEST_CASES = 2
+HOST_FOLDS = 5  # nnUNetTrainer.do_split
 
 
-def check_training_cases(dataset: nnUNetBaseDataset, available: Sequence[str]) -> None:
-    """Refuse training cases from which nothing can be learned.
+def check_split(fold: int | str, folder: Path, available: Sequence[str]) -> None:
+    """Refuse what nnU-Net cannot split: it makes five folds where no split is given.
 
     Args:
-        dataset: the training cases of the fold.
+        fold: a number or ``all``.
+        folder: where ``splits_final.json`` may lie.
         available: identifiers of all preprocessed cases.
 
     Raises:
-        DatasetError: fewer than two cases, cases that are not preprocessed, or no foreground in any.
+        DatasetError: there is no split, and there are fewer cases than folds.
     """
-    missing = sorted(set(dataset.identifiers) - set(available))
+    file = folder / "splits_final.json"
+    if fold != "all" and not file.is_file() and len(available) < HOST_FOLDS:
+        raise DatasetError(
+            f"{folder} has {len(available)} preprocessed cases, too few for nnU-Net's {HOST_FOLDS} folds. "
+            f'Train fold \'all\', or write {file}: [{{"train": [identifiers], "val": [identifiers]}}]'
+        )
+
+
+def check_cases(training: nnUNetBaseDataset, validation: nnUNetBaseDataset, available: Sequence[str]) -> None:
+    """Refuse cases from which nothing can be learned.
+
+    Args:
+        training: the training cases of the fold.
+        validation: its validation cases.
+        available: identifiers of all preprocessed cases.
+
+    Raises:
+        DatasetError: fewer than two training cases, no validation case, cases that are not preprocessed, or
+            no foreground in any training case.
+    """
+    missing = sorted({*training.identifiers, *validation.identifiers} - set(available))
     if missing:
         raise DatasetError(
-            f"{len(missing)} training cases of this fold are not preprocessed: {', '.join(missing[:5])}. "
-            f"{dataset.source_folder} holds {len(available)} cases. Correct splits_final.json or run "
+            f"{len(missing)} cases of this fold are not preprocessed: {', '.join(missing[:5])}. "
+            f"{training.source_folder} holds {len(available)} cases. Correct splits_final.json or run "
             "nnUNetv2_preprocess."
         )
-    if len(dataset.identifiers) < FEWEST_CASES:
+    if len(training.identifiers) < FEWEST_CASES:
         raise DatasetError(
-            f"This fold has {len(dataset.identifiers)} training case(s), expected {FEWEST_CASES} or more. "
+            f"This fold has {len(training.identifiers)} training case(s), expected {FEWEST_CASES} or more. "
             "Label more cases, move some from 'val' to 'train' in splits_final.json, or train fold 'all'."
         )
-    if not any(_has_foreground(dataset.load_case(case)[3]) for case in dataset.identifiers):
+    if not validation.identifiers:
         raise DatasetError(
-            f"The labels of all {len(dataset.identifiers)} training cases are empty: background everywhere. "
+            "This fold has 0 validation cases, expected 1 or more: nnU-Net validates after every epoch. "
+            "Move a case from 'train' to 'val' in splits_final.json, or train fold 'all'."
+        )
+    if not any(_has_foreground(training.load_case(case)[3]) for case in training.identifiers):
+        raise DatasetError(
+            f"The labels of all {len(training.identifiers)} training cases are empty: background everywhere. "
             "Label some foreground, check the label values in dataset.json, and preprocess again."
         )
 

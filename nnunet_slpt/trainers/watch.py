@@ -3,11 +3,12 @@
 Owns when to warn and with which remedy; the trainer decides where the words go.
 """
 
-__all__ = ["RunWatch", "disagreement"]
+__all__ = ["RunWatch", "disagreement", "has_foreground"]
 
 from dataclasses import dataclass
 
 import torch
+from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from torch import Tensor
 
 EMPTY_BATCHES_TO_WARN = 100
@@ -38,10 +39,29 @@ def disagreement(logits: Tensor, region_based: bool) -> float:
     return float((1 - dice[pairs[0], pairs[1]]).mean()) if pairs.numel() else 0.0
 
 
+def has_foreground(target: Tensor, labels: LabelManager) -> bool:
+    """Whether any voxel that counts is foreground.
+
+    Args:
+        target: (B, K, C, *S), a label map (C = 1), or regions and behind them the mask of ignored voxels.
+        labels: tells which of the two it is, and the ignore label.
+    """
+    if not labels.has_ignore_label:
+        return bool((target > 0).any())
+    if labels.has_regions:
+        return bool((target[:, :, :-1] > 0).any())
+    return bool(((target > 0) & (target != labels.ignore_label)).any())
+
+
 @dataclass
 class RunWatch:
-    """Counts what goes wrong, and says it once per spell."""
+    """Counts what goes wrong, and says it once per spell.
 
+    Args:
+        unusable_steps_to_warn: steps in a row without a usable gradient.
+    """
+
+    unusable_steps_to_warn: int = 1
     empty_batches: int = 0
     unusable_steps: int = 0
 
@@ -54,10 +74,10 @@ class RunWatch:
         """
         self.empty_batches = 0 if has_foreground else self.empty_batches + 1
         self.unusable_steps = 0 if finite else self.unusable_steps + 1
-        if self.unusable_steps == 1:
+        if self.unusable_steps == self.unusable_steps_to_warn:
             return (
-                "WARNING: the loss or its gradient is not finite; this step is skipped. If it goes on, lower "
-                'plans["slpt"]["learning_rate"] and look for NaN or infinite voxels in the training images.'
+                "WARNING: the loss or its gradient is not finite; such steps are skipped. If it goes on, "
+                'lower plans["slpt"]["learning_rate"] and look for NaN or infinite voxels in the images.'
             )
         if self.empty_batches == EMPTY_BATCHES_TO_WARN:
             return (
