@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# nnU-Net reads it once, when it is imported: one process for each of its pools.
+os.environ.setdefault("nnUNet_def_n_proc", "1")
+
 HERE = Path(__file__).parent
 
 

@@ -1,0 +1,150 @@
+"""``--c``, ``--val``, ``--val_best``, ``--disable_checkpointing``, fold ``all``."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import SimpleITK
+import torch
+
+from nnunet_slpt.errors import CheckpointError
+
+
+class PowerCutError(Exception):
+    """Ends a run from outside."""
+
+
+def interrupt(trainer: Any, before_epoch: int) -> None:
+    """Run until an epoch is about to begin; ``save_every`` has nnU-Net write a checkpoint after each."""
+    begin = trainer.on_epoch_start
+
+    def begin_or_end() -> None:
+        if trainer.current_epoch == before_epoch:
+            raise PowerCutError
+        begin()
+
+    trainer.save_every, trainer.on_epoch_start = 1, begin_or_end
+    with pytest.raises(PowerCutError):
+        trainer.run_training()
+
+
+def voxels(file: Path) -> Any:
+    return SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(file)))
+
+
+def equal(one: Any, other: Any) -> bool:
+    """Bit for bit, also inside dictionaries and lists."""
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(equal(one[key], other[key]) for key in one)
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(equal, one, other))
+    return bool(one == other)
+
+
+@pytest.fixture
+def finished(tuned: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A copy of the tuned task, which a test may change."""
+    shutil.copytree(tuned.folder, tmp_path / "finished")
+    return type(tuned)(tmp_path / "finished").announce(monkeypatch)
+
+
+def test_a_run_stopped_and_continued_equals_one_never_stopped(
+    task: Any, tuned: Any, monkeypatch: Any
+) -> None:
+    task.announce(monkeypatch)
+    interrupt(task.trainer(pretrained=task.pretrained), before_epoch=1)
+    assert not (task.output() / "checkpoint_final.pth").exists()
+    task.trainer(continued=True).run_training()
+    continued, never_stopped = task.checkpoint(), tuned.checkpoint()
+    for part in ("network_weights", "optimizer_state"):
+        assert equal(continued[part], never_stopped[part]), part
+    for log in ("train_losses", "val_losses", "mean_fg_dice", "lrs"):
+        assert equal(continued["logging"][log], never_stopped["logging"][log]), log
+
+
+def test_continuing_needs_no_pretrained_file(task: Any) -> None:
+    interrupt(task.trainer(pretrained=task.pretrained), before_epoch=1)
+    task.pretrained.unlink()
+    task.trainer(continued=True).on_train_start()
+    assert "-pretrained_weights" not in task.log()
+
+
+def test_a_finished_run_can_be_made_longer(finished: Any) -> None:
+    finished.set_block(epochs=3)
+    trainer = finished.trainer(continued=True)
+    trainer.run_training()
+    assert trainer.current_epoch == 3
+    assert len(finished.checkpoint()["logging"]["train_losses"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "then"),
+    [("prompts", 3, 2), ("width", 5, 4), ("optimizer", "SGD", "'AdamW'"), ("learning_rate", 0.5, 0.003)],
+)
+def test_other_settings_are_refused(finished: Any, setting: str, value: object, then: object) -> None:
+    before = sorted(finished.results.rglob("*"))
+    finished.set_block(**{setting: value})
+    with pytest.raises(CheckpointError, match=rf"{setting}: got {value!r}, expected {then}.*train anew"):
+        finished.run(continue_training=True)
+    assert sorted(finished.results.rglob("*")) == before
+
+
+def test_a_checkpoint_cut_short_is_refused(finished: Any) -> None:
+    file = finished.output() / "checkpoint_final.pth"
+    file.write_bytes(file.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match=r"checkpoint_final\.pth .*1000 bytes.*cannot be read"):
+        finished.run(continue_training=True)
+
+
+def test_another_network_in_the_plans_is_refused(finished: Any) -> None:
+    def widen(plans: dict[str, Any]) -> None:
+        architecture = plans["configurations"]["3d_fullres"]["architecture"]
+        architecture["arch_kwargs"]["features_per_stage"] = [4, 8, 12]
+
+    finished.change_plans(widen)
+    with pytest.raises(CheckpointError, match=r"another network.*Restore the plans"):
+        finished.run(continue_training=True)
+
+
+def test_validation_alone_gives_what_the_run_gave(finished: Any) -> None:
+    predicted = finished.output() / "validation/case_4.nii.gz"
+    before = voxels(predicted)
+    shutil.rmtree(predicted.parent)
+    finished.run(only_run_validation=True)
+    assert (voxels(predicted) == before).all()
+    assert (before > 0).any()
+
+
+def test_validation_of_the_best_checkpoint_reads_that_one(finished: Any) -> None:
+    best = finished.checkpoint("checkpoint_best.pth")
+    for name, tensor in best["network_weights"].items():
+        if name.startswith("heads.biases"):
+            tensor[:, 0] = 1e3  # background everywhere
+    torch.save(best, finished.output() / "checkpoint_best.pth")
+    finished.run(only_run_validation=True, val_with_best=True)
+    assert not voxels(finished.output() / "validation/case_4.nii.gz").any()
+
+
+def test_without_checkpointing_there_are_no_weights(task: Any) -> None:
+    task.set_block(epochs=1)
+    trainer = task.trainer(pretrained=task.pretrained)
+    trainer.disable_checkpointing = True
+    trainer.run_training()
+    written = {file.suffix for file in task.output().iterdir()}
+    assert ".txt" in written
+    assert not written & {".pth", ".safetensors"}
+
+
+def test_fold_all_trains_on_every_case(task: Any) -> None:
+    task.set_block(epochs=1)
+    task.splits_file.unlink()
+    trainer = task.trainer(fold="all", pretrained=task.pretrained)
+    trainer.run_training()
+    training, validation = trainer.get_tr_and_val_datasets()
+    assert len(training.identifiers) == len(validation.identifiers) == 6
+    assert (task.output(fold="all") / "prompts_final.safetensors").exists()

@@ -1,0 +1,40 @@
+"""Where the meta prompt comes from: the masks of the training cases, and nothing else."""
+
+from __future__ import annotations
+
+import shutil
+from typing import Any
+
+import torch
+
+
+def meta_prompt(task: Any) -> torch.Tensor:
+    trainer = task.trainer(pretrained=task.pretrained)
+    trainer.on_train_start()
+    meta: torch.Tensor = trainer.prompted.prompts.meta.detach().clone()
+    return meta
+
+
+def replace_case(task: Any, case: int) -> None:
+    """Its image and label by those of the first case."""
+    for ending in (".b2nd", "_seg.b2nd", ".pkl"):
+        shutil.copy(task.cases / f"case_0{ending}", task.cases / f"case_{case}{ending}")
+
+
+def test_it_is_a_probability_of_foreground(task: Any) -> None:
+    meta = meta_prompt(task)
+    assert 0 <= float(meta.min()) < float(meta.max()) <= 1
+
+
+def test_it_depends_on_training_cases_alone(task: Any) -> None:
+    before = meta_prompt(task)
+    replace_case(task, 5)  # validation
+    assert torch.equal(before, meta_prompt(task))
+    replace_case(task, 3)  # training
+    assert not torch.equal(before, meta_prompt(task))
+
+
+def test_it_does_not_depend_on_what_was_drawn_before(task: Any) -> None:
+    before = meta_prompt(task)
+    torch.rand(7)
+    assert torch.equal(before, meta_prompt(task))
