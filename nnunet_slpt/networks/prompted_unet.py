@@ -15,7 +15,7 @@ from nnunet_slpt.config import PromptConfig
 from nnunet_slpt.networks.backbone import check_architecture, describe_stages, freeze
 from nnunet_slpt.networks.combine import mean_prediction
 from nnunet_slpt.networks.heads import PromptHeads
-from nnunet_slpt.networks.prompts import DiversifiedPrompts
+from nnunet_slpt.networks.prompts import DiversifiedPrompts, signature, signature_length
 from nnunet_slpt.networks.updater import FeatureAwarePromptUpdater
 
 FROZEN_PARTS = ("encoder", "decoder")
@@ -65,6 +65,7 @@ class PromptedUNet(nn.Module):
                 stage.channels,
                 config.prompt_channels,
                 incoming_channels=config.prompt_channels if i else 1,
+                cells=signature_length(len(patch_size)),
                 width=config.width + stage.channels // 8,
                 kernel=stage.kernel,
                 stride=stage.stride,
@@ -114,8 +115,10 @@ class PromptedUNet(nn.Module):
 
     def parameter_summary(self) -> str:
         """Frozen and tuned parameters and their ratio, in words."""
-        states = (self.frozen_state(), self.tuned_state())
-        frozen, tuned = (sum(tensor.numel() for tensor in state.values()) for state in states)
+        frozen, tuned = 0, 0
+        for parameter in self.parameters():
+            tuned += parameter.numel() * parameter.requires_grad
+            frozen += parameter.numel() * (not parameter.requires_grad)
         return f"{frozen:,} frozen and {tuned:,} tuned parameters, {100 * tuned / frozen:.2f} %"
 
     def _tensors(self) -> Iterator[tuple[str, Tensor]]:
@@ -125,32 +128,36 @@ class PromptedUNet(nn.Module):
 
     def _run(self, x: Tensor, chosen: Sequence[int], finest_only: bool = False) -> list[Tensor]:
         """Logits (K', B, classes, *S) of the chosen prompts, finest first."""
-        features = self._first_stage(x)
-        # What comes before the first updater is the same for all prompts; behind it they run as one batch.
         prompt = self.prompts(chosen).repeat_interleave(len(x), 0)
+        seen_from_afar = signature(prompt)
+        # What comes before the first updater is the same for all prompts; behind it they run as one batch.
+        features = self._first_module(x)
         features = features.repeat(len(chosen), *[1] * (features.ndim - 1))
-        skips = []
-        for i in range(len(self.encoder.stages)):
-            if i > 0:
-                features = self.encoder.stages[i](features)
-            features, prompt = self.updaters[i](features, prompt)
-            skips.append(features)
-        only_last = finest_only or not self.decoder.deep_supervision
-        return self._decode(skips, prompt, chosen, only_last)
+        finest_only = finest_only or not self.decoder.deep_supervision
+        depth = len(self.encoder.stages)
+        skips: list[Tensor] = []
+        outputs: list[Tensor] = []
+        for i, updater in enumerate(self.updaters):
+            frozen = self._module(i, features, skips) if i > 0 else features
+            features, prompt = updater(frozen, prompt, seen_from_afar)
+            if i < depth:
+                skips.append(features)
+            elif not finest_only or i + 1 == len(self.updaters):
+                outputs.append(self.heads(features, i - depth, chosen))
+        return outputs[::-1]
 
-    def _first_stage(self, x: Tensor) -> Tensor:
+    def _first_module(self, x: Tensor) -> Tensor:
+        """M_1: a residual encoder has a stem before its first stage."""
         stem = getattr(self.encoder, "stem", None)
         features: Tensor = self.encoder.stages[0](x if stem is None else stem(x))
         return features
 
-    def _decode(
-        self, skips: list[Tensor], prompt: Tensor, chosen: Sequence[int], only_last: bool
-    ) -> list[Tensor]:
-        features, outputs = skips.pop(), []
-        stages = len(self.decoder.stages)
-        for i in range(stages):
-            features = torch.cat((self.decoder.transpconvs[i](features), skips.pop()), 1)
-            features, prompt = self.updaters[stages + 1 + i](self.decoder.stages[i](features), prompt)
-            if not only_last or i + 1 == stages:
-                outputs.append(self.heads(features, i, chosen))
-        return outputs[::-1]
+    def _module(self, i: int, features: Tensor, skips: list[Tensor]) -> Tensor:
+        """M_{i+1}, as nnU-Net runs it: an encoder stage, or a decoder stage with its skip connection."""
+        depth = len(self.encoder.stages)
+        if i < depth:
+            below: Tensor = self.encoder.stages[i](features)
+            return below
+        upsampled = self.decoder.transpconvs[i - depth](features)
+        above: Tensor = self.decoder.stages[i - depth](torch.cat((upsampled, skips[2 * depth - 2 - i]), 1))
+        return above

@@ -3,7 +3,7 @@
 Owns how prompts are made and kept apart; what they do to features is in ``updater``.
 """
 
-__all__ = ["DiversifiedPrompts"]
+__all__ = ["DiversifiedPrompts", "signature", "signature_length"]
 
 import math
 from collections.abc import Sequence
@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from nnunet_slpt.networks.dimensions import convolve, resize
 
 EPSILON = 1e-5
+CELLS = 4  # of a signature, along each axis
+_POOL = {2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
 
 
 class DiversifiedPrompts(nn.Module):
@@ -80,3 +82,21 @@ def _standardise(maps: Tensor) -> Tensor:
     axes = tuple(range(1, maps.ndim))
     centred = maps - maps.mean(axes, keepdim=True)
     return centred * torch.rsqrt(centred.square().mean(axes, keepdim=True) + EPSILON)
+
+
+def signature(prompts: Tensor) -> Tensor:
+    """What a prompt looks like from afar: its means over 4 cells along each axis, in units of their spread.
+
+    Args:
+        prompts: (K, 1, *S).
+
+    Returns:
+        (K, 4^axes), of mean square 1; zero for a prompt of zeros.
+    """
+    cells = _POOL[prompts.ndim - 2](prompts.float(), CELLS).flatten(1)
+    return cells * torch.rsqrt(cells.square().mean(1, keepdim=True) + EPSILON)
+
+
+def signature_length(axes: int) -> int:
+    """Numbers in a signature of a 2D or 3D prompt."""
+    return int(CELLS**axes)

@@ -116,6 +116,7 @@ def test_every_tuned_tensor_is_trained_and_no_other() -> None:
     last = f"updaters.{len(network.updaters) - 1}."
     # Behind the last updater nothing reads the prompt.
     unread = {last + name for name in ("pointwise", "depthwise", "prompt_norm.weight", "prompt_norm.bias")}
+    unread |= {name for name in network.tuned_state() if name.endswith("projection")}
     assert trained == network.tuned_state().keys() - unread
 
 
@@ -143,7 +144,7 @@ def test_state_dict_round_trip_predicts_the_same() -> None:
 def test_the_two_states_partition_the_tensors() -> None:
     network = prompted()
     frozen, tuned_ = network.frozen_state(), network.tuned_state()
-    count = sum(parameter.numel() for parameter in network.parameters())
+    count = sum(tensor.numel() for tensor in (*network.parameters(), *network.buffers()))
     assert not frozen.keys() & tuned_.keys()
     assert sum(tensor.numel() for tensor in (*frozen.values(), *tuned_.values())) == count
 

@@ -1,0 +1,289 @@
+"""Prompt tuning against full fine-tuning on real data: Dice on test cases after equal optimizer steps.
+
+A cell is one task, network, method, number of training cases and random subset. Each finished cell is one
+JSON file; a run that was stopped goes on with the cells that are missing, and several can share the work.
+
+    python benchmarks/tuning.py --data ../shared/data --work /tmp/tuning --cases 4 8 --subsets 0 1 2
+
+Every method sees the same subset, pretrained weights, batch size and number of optimizer steps. `sgd` and
+`adamw` are stock full fine-tuning. On a CPU the network (not the augmentation) runs in bfloat16. The subset
+is drawn from `pool`; `test` cases are predicted once, after the last step, with mirroring; nothing is chosen
+on them.
+"""
+
+import argparse
+import contextlib
+import itertools
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+METHODS = ("slpt", "adamw", "sgd")
+STEPS_PER_EPOCH = 100
+ADAMW_RATE = 3e-3
+CONFIGURATION = "3d_fullres"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One experiment; its name is its file's."""
+
+    task: str
+    plans: str
+    method: str
+    cases: int
+    subset: int
+    steps: int
+
+    @property
+    def name(self) -> str:
+        return "_".join(str(value) for value in asdict(self).values())
+
+
+def prepare(task: Path, plans_names: list[str], work: Path) -> None:
+    """Link the raw data and preprocess all cases with the pretrained networks' plans, once."""
+    raw = next(task.glob("Dataset*"))
+    target = Path(os.environ["nnUNet_preprocessed"]) / raw.name
+    link = Path(os.environ["nnUNet_raw"]) / raw.name
+    if not link.exists():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(raw.resolve())
+    number = raw.name[len("Dataset") :].split("_")[0]
+    if not (target / "dataset_fingerprint.json").exists():
+        run("nnUNetv2_extract_fingerprint", "-d", number)
+    shutil.copy(raw / "dataset.json", target / "dataset.json")
+    for name in plans_names:
+        folder = next((task / "pretrained").glob(f"*/*__{name}__{CONFIGURATION}"))
+        plans = json.loads((folder / "plans.json").read_text()) | {"dataset_name": raw.name}
+        (target / f"{name}.json").write_text(json.dumps(plans))
+        data = target / plans["configurations"][CONFIGURATION]["data_identifier"]
+        if len(list(data.glob("*.pkl"))) < len(list((raw / "labelsTr").iterdir())):
+            run("nnUNetv2_preprocess", "-d", number, "-plans_name", name, "-c", CONFIGURATION, "-np", "2")
+
+
+def run(*command: str) -> None:
+    subprocess.run([str(Path(sys.executable).with_name(command[0])), *command[1:]], check=True)
+
+
+def trainer_for(cell: Cell, training: list[str], validation: list[str]) -> type[Any]:
+    """The method's trainer, on the given cases, without checkpoints."""
+    import torch
+    from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
+    from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+    from nnunet_slpt.trainers import nnUNetTrainerSLPT
+
+    class CellTrainer(nnUNetTrainerSLPT if cell.method == "slpt" else nnUNetTrainer):  # type: ignore[misc]
+        def do_split(self) -> tuple[list[str], list[str]]:
+            return training, validation
+
+        def configure_optimizers(self) -> Any:
+            if cell.method != "adamw":
+                return super().configure_optimizers()
+            optimizer = torch.optim.AdamW(self.network.parameters(), ADAMW_RATE)
+            return optimizer, PolyLRScheduler(optimizer, ADAMW_RATE, self.num_epochs)
+
+        def train_step(self, batch: dict[str, Any]) -> Any:
+            with half_precision(self.device):
+                return super().train_step(batch)
+
+        def validation_step(self, batch: dict[str, Any]) -> Any:
+            with half_precision(self.device):
+                return super().validation_step(batch)
+
+    return CellTrainer
+
+
+def half_precision(device: Any) -> Any:
+    import torch
+
+    # nnU-Net itself uses autocast on CUDA alone. Around the steps only: augmentation would suffer.
+    return torch.autocast("cpu", torch.bfloat16) if device.type == "cpu" else contextlib.nullcontext()
+
+
+def train(cell: Cell, task: Path, training: list[str], test: list[str]) -> Any:
+    """A trained trainer."""
+    import numpy as np
+    import torch
+    from nnunetv2.run.run_training import maybe_load_checkpoint
+
+    dataset = next(task.glob("Dataset*")).name
+    folder = Path(os.environ["nnUNet_preprocessed"]) / dataset
+    plans = json.loads((folder / f"{cell.plans}.json").read_text()) | {"continue_training": False}
+    epochs = cell.steps // STEPS_PER_EPOCH
+    if cell.method == "slpt":
+        plans["slpt"] = {
+            "epochs": epochs,
+            "iterations_per_epoch": STEPS_PER_EPOCH,
+            "validation_iterations_per_epoch": 1,
+            "seed": cell.subset,
+        }
+    random.seed(cell.subset)
+    np.random.seed(cell.subset)
+    torch.manual_seed(cell.subset)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    # nnU-Net wants validation cases; their patches are logged and used for nothing, so training cases do.
+    trainer_class = trainer_for(cell, training, training)
+    trainer = trainer_class(
+        plans, CONFIGURATION, 0, json.loads((folder / "dataset.json").read_text()), device
+    )
+    trainer.num_epochs = epochs
+    trainer.num_iterations_per_epoch = STEPS_PER_EPOCH
+    trainer.num_val_iterations_per_epoch = 1
+    trainer.disable_checkpointing = True
+    checkpoint = next((task / "pretrained").glob(f"*/*__{cell.plans}__*/fold_all/checkpoint_final.pth"))
+    maybe_load_checkpoint(trainer, False, False, str(checkpoint))
+    trainer.run_training()
+    return trainer
+
+
+def evaluate(trainer: Any, cases: list[str]) -> dict[str, float]:
+    """Mean Dice of each label over cases, predicted by nnU-Net's sliding window with mirroring.
+
+    On the preprocessed grid, which for both tasks is the original one.
+    """
+    import numpy as np
+    import torch
+    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+    predictor = nnUNetPredictor(use_mirroring=True, device=trainer.device, allow_tqdm=False)
+    predictor.manual_initialization(
+        trainer.network,
+        trainer.plans_manager,
+        trainer.configuration_manager,
+        None,
+        trainer.dataset_json,
+        "",
+        trainer.inference_allowed_mirroring_axes,
+    )
+    trainer.network.eval()
+    trainer.set_deep_supervision_enabled(False)
+    dataset = trainer.dataset_class(trainer.preprocessed_dataset_folder, cases)
+    labels = {name: value for name, value in trainer.dataset_json["labels"].items() if value != 0}
+    scores: dict[str, list[float]] = {name: [] for name in labels}
+    for case in cases:
+        image, truth, _, _ = dataset.load_case(case)
+        with half_precision(trainer.device):
+            logits = predictor.predict_sliding_window_return_logits(torch.from_numpy(image[:]))
+        predicted, truth = logits.float().argmax(0).cpu().numpy(), truth[:][0]
+        for name, value in labels.items():
+            ours, theirs = predicted == value, truth == value
+            size = ours.sum() + theirs.sum()
+            scores[name].append(2 * float((ours & theirs).sum()) / size if size else float("nan"))
+    return {name: round(float(np.nanmean(values)), 4) for name, values in scores.items()}
+
+
+def without_prompts(trainer: Any, cases: list[str]) -> dict[str, float]:
+    """Mean Dice with the prompts zeroed, permuted (each before the next one's heads), or averaged."""
+    import torch
+
+    prompts = trainer.prompted.prompts
+    with torch.no_grad():
+        maps = prompts()
+    changed = {
+        "zeroed": torch.zeros_like(maps),
+        "permuted": maps.roll(1, 0),
+        "averaged": maps.mean(0, keepdim=True).expand_as(maps),
+    }
+    original, results = prompts.forward, {}
+    for name, given in changed.items():
+        prompts.forward = lambda chosen=None, given=given: given if chosen is None else given[list(chosen)]
+        results[name] = mean(evaluate(trainer, cases))
+    prompts.forward = original
+    return results
+
+
+def mean(dice: dict[str, float]) -> float:
+    return round(sum(dice.values()) / len(dice), 4)
+
+
+def run_cell(cell: Cell, data: Path, output: Path) -> None:
+    import numpy as np
+    import torch
+
+    import nnunet_slpt
+
+    split = json.loads((data / cell.task / "split.json").read_text())
+    draw = np.random.default_rng([cell.subset, cell.cases])
+    training = sorted(str(case) for case in draw.choice(sorted(split["pool"]), cell.cases, replace=False))
+    test = sorted(split["test"])
+    start = time.perf_counter()
+    trainer = train(cell, data / cell.task, training, test)
+    seconds = time.perf_counter() - start
+    dice = evaluate(trainer, test)
+    result: dict[str, Any] = {
+        **asdict(cell),
+        "training_cases": training,
+        "dice": mean(dice),
+        "dice_per_label": dice,
+    }
+    if cell.method == "slpt":
+        result["dice_with_changed_prompts"] = without_prompts(trainer, test)
+        result["parameters"] = trainer.prompted.parameter_summary()
+        result["config"] = trainer.config.as_block()
+    result |= {"train_seconds": round(seconds), "versions": [nnunet_slpt.__version__, torch.__version__]}
+    output.mkdir(parents=True, exist_ok=True)
+    part = output / f"{cell.name}.part"
+    part.write_text(json.dumps(result, indent=1) + "\n")
+    part.replace(output / f"{cell.name}.json")
+    print("RESULT", cell.name, result["dice"], dice, result.get("dice_with_changed_prompts", ""), flush=True)
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, required=True, help="folder with the tasks `heart` and `hippocampus`"
+    )
+    parser.add_argument("--work", type=Path, required=True, help="folder for preprocessed data and logs")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "tuning")
+    parser.add_argument("--tasks", nargs="+", default=["heart", "hippocampus"])
+    parser.add_argument("--plans", default="nnUNetPlansSmall", help="which of the pretrained networks")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--cases", nargs="+", type=int, default=[4, 8])
+    parser.add_argument("--subsets", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--steps", type=int, default=1000)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument(
+        "--part", nargs=2, type=int, default=[0, 1], metavar=("I", "N"), help="every Nth cell, from I"
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse(argv)
+    # nnU-Net reads these on import.
+    for name in ("raw", "preprocessed", "results"):
+        os.environ[f"nnUNet_{name}"] = str(args.work.resolve() / name)
+        (args.work / name).mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("nnUNet_n_proc_DA", "0")
+    os.environ.setdefault("nnUNet_compile", "f")
+    import torch
+
+    torch.set_num_threads(args.threads)
+    for task in args.tasks:
+        prepare(args.data / task, [args.plans], args.work)
+    grid = itertools.product(args.subsets, args.cases, args.tasks, args.methods)
+    cells = [Cell(task, args.plans, method, n, subset, args.steps) for subset, n, task, method in grid]
+    part, parts = args.part
+    for cell in cells[part::parts]:
+        if (args.output / f"{cell.name}.json").exists():
+            continue
+        log = args.work / f"{cell.name}.log"
+        with log.open("w") as file, contextlib.redirect_stdout(file):
+            run_cell(cell, args.data, args.output)
+        print(log.read_text().splitlines()[-1], flush=True)
+        shutil.rmtree(args.work / "results", ignore_errors=True) if parts == 1 else None
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
