@@ -67,7 +67,7 @@ class PromptConfig:
     weight_cross_entropy: float = 1.0
     weight_diversity: float = 1.0
     optimizer: str = "AdamW"
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-2
     weight_decay: float = 0.0
     epochs: int = 200
     iterations_per_epoch: int = 250
