@@ -1,0 +1,72 @@
+"""The block ``plans["slpt"]``: what is refused, and that it survives a round trip through JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from nnunet_slpt.config import PromptConfig
+from nnunet_slpt.errors import ConfigError
+
+NAN, INFINITE = float("nan"), float("inf")
+
+
+def test_without_a_block_the_defaults() -> None:
+    assert PromptConfig.from_plans({}) == PromptConfig.from_plans({"slpt": {}}) == PromptConfig()
+
+
+def test_a_round_trip_through_json_changes_nothing() -> None:
+    config = PromptConfig(prompts=4, tversky=((1, 0), (0.2, 0.8)), learning_rate=1, region_based=True)
+    assert PromptConfig.from_plans({"slpt": json.loads(json.dumps(config.as_block()))}) == config
+
+
+def test_the_block_tells_every_setting() -> None:
+    assert set(PromptConfig().as_block()) == {field.name for field in dataclasses.fields(PromptConfig)}
+
+
+def test_an_unknown_key_comes_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError) as caught:
+        PromptConfig.from_plans({"slpt": {"lamda": 1}})
+    assert "'lamda'" in str(caught.value)
+    assert all(name in str(caught.value) for name in PromptConfig().as_block())
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *((key, value) for key in ("prompts", "width", "epochs") for value in (0, -1, 2.0, True, "3", None)),
+        *(("learning_rate", value) for value in (0, -1e-3, NAN, INFINITE, True, "0.01", None)),
+        *(("weight_diversity", value) for value in (-1, NAN, False, [1])),
+        *(("seed", value) for value in (-1, 2**31, 0.5, True)),
+        *(("tversky", value) for value in ([], [[0.5]], [[0.5, 0.5, 0]], [[0, 0]], [[-1, 2]])),
+        *(("tversky", value) for value in ([[0.5, NAN]], [[NAN, 0.5]], [[INFINITE, 1]])),
+        *(("tversky", value) for value in (0.5, [0.5, 0.5], "neutral", [["a", "b"]], None)),
+        ("pretrained_checkpoint", 5),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_named(key: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=rf'\["{key}"\] is .*expected'):
+        PromptConfig.from_plans({"slpt": {key: value}})
+
+
+def test_some_loss_has_to_remain() -> None:
+    with pytest.raises(ConfigError, match="weight_cross_entropy above 0"):
+        PromptConfig(weight_tversky=0, weight_cross_entropy=0)
+
+
+def test_an_unknown_optimizer_comes_with_the_known_ones() -> None:
+    with pytest.raises(ConfigError, match="'Adam'; known: AdamW, SGD"):
+        PromptConfig(optimizer="Adam")
+
+
+@pytest.mark.parametrize("block", [None, [], "prompts", 3])
+def test_a_block_that_is_no_dictionary_is_refused(block: object) -> None:
+    with pytest.raises(ConfigError, match="expected a dictionary"):
+        PromptConfig.from_plans({"slpt": block})
+
+
+def test_pairs_repeat_in_turn() -> None:
+    config = PromptConfig(prompts=5, tversky=((0.5, 0.5), (0.3, 0.7)))
+    assert [config.tversky_of(k)[0] for k in range(5)] == [0.5, 0.3, 0.5, 0.3, 0.5]

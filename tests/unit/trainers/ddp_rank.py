@@ -1,0 +1,54 @@
+"""What one process of test_gradients.py's distributed test does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from dynamic_network_architectures.architectures.unet import PlainConvUNet
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from nnunet_slpt.config import PromptConfig
+from nnunet_slpt.losses import diversity_loss
+from nnunet_slpt.networks import PromptedUNet
+from nnunet_slpt.trainers.gradients import average_gradients, unwrap
+
+
+def build() -> PromptedUNet:
+    """A small prompted network, the same in every process, in which every tuned tensor matters."""
+    torch.manual_seed(0)
+    backbone = PlainConvUNet(
+        1, 2, [4, 8], nn.Conv2d, 3, [1, 2], [1, 1], 2, [1], True, nn.InstanceNorm2d, {"affine": True},
+        nonlin=nn.LeakyReLU, deep_supervision=True,
+    )  # fmt: skip
+    network = PromptedUNet(backbone, (8, 8), 2, PromptConfig(prompts=2, prompt_channels=2, width=4), True)
+    with torch.no_grad():
+        for tensor in network.tuned_state().values():
+            tensor.add_(0.1 * torch.randn_like(tensor))
+    return network.train()
+
+
+def backward(network: Any, images: torch.Tensor) -> None:
+    """As the trainer: the diversity of the prompts, then prompt by prompt."""
+    diversity_loss(unwrap(network).prompts()).backward()
+    for k in range(2):
+        network(images, prompt=k)[0].square().mean().backward()
+
+
+def gradients(network: PromptedUNet) -> dict[str, torch.Tensor]:
+    return {name: one.grad for name, one in network.named_parameters() if one.grad is not None}
+
+
+def one_rank(rank: int, folder: str, images: torch.Tensor) -> None:
+    """This rank's half of the batch through the wrapped network; writes the averaged gradients."""
+    torch.set_num_threads(1)
+    store = (Path(folder) / "store").as_uri()
+    torch.distributed.init_process_group("gloo", store, rank=rank, world_size=2)
+    network = DistributedDataParallel(build())
+    with network.no_sync():
+        backward(network, images.chunk(2)[rank])
+    average_gradients(network.parameters())
+    torch.save(gradients(unwrap(network)), Path(folder) / f"{rank}.pt")
+    torch.distributed.destroy_process_group()
