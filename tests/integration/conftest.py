@@ -37,6 +37,7 @@ BLOCK = {
     "prompts": 2,
     "prompt_channels": 2,
     "width": 4,
+    "learning_rate": 0.003,
     "epochs": 2,
     "iterations_per_epoch": 3,
     "validation_iterations_per_epoch": 2,

@@ -1,0 +1,62 @@
+"""Cases that cannot be tuned on are refused, with what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from nnunet_slpt.errors import DatasetError
+from nnunet_slpt.trainers.training_cases import check_cases, check_split
+
+
+def dataset(locations: dict[str, dict[Any, list[int]]]) -> Any:
+    """As nnU-Net's, of which only the noted places of foreground are asked."""
+    return SimpleNamespace(
+        identifiers=list(locations),
+        source_folder="preprocessed",
+        load_case=lambda case: (None, None, None, {"class_locations": locations[case]}),
+    )
+
+
+FULL, EMPTY = {1: [5]}, {1: [], 2: []}
+VALIDATION = dataset({"v": EMPTY})
+
+
+def test_one_case_with_foreground_is_enough() -> None:
+    check_cases(dataset({"a": EMPTY, "b": FULL}), VALIDATION, ["a", "b", "v"])
+
+
+@pytest.mark.parametrize(
+    ("training", "validation", "words"),
+    [
+        ({}, VALIDATION, "has 0 training case"),
+        ({"a": FULL}, VALIDATION, "has 1 training case"),
+        ({"a": FULL, "b": FULL}, dataset({}), "0 validation cases"),
+        ({"a": FULL, "gone": FULL}, VALIDATION, "1 cases .* not preprocessed: gone"),
+        ({"a": FULL, "b": FULL}, dataset({"gone": FULL}), "not preprocessed: gone"),
+        ({"a": EMPTY, "b": EMPTY}, VALIDATION, "all 2 training cases are empty"),
+        ({"a": EMPTY, "b": {**EMPTY, (-1, 0, 1): [7]}}, VALIDATION, "all 2 training cases are empty"),
+    ],
+)
+def test_refused(training: dict[str, Any], validation: Any, words: str) -> None:
+    with pytest.raises(DatasetError, match=words):
+        check_cases(dataset(training), validation, ["a", "b", "v"])
+
+
+def test_a_region_counts_as_foreground() -> None:
+    check_cases(dataset({"a": {(1, 2): [7]}, "b": {(1, 2): []}}), VALIDATION, ["a", "b", "v"])
+
+
+@pytest.mark.parametrize(("fold", "cases", "has_file"), [("all", 2, False), (0, 5, False), (0, 2, True)])
+def test_what_nnunet_can_split_passes(tmp_path: Path, fold: int | str, cases: int, has_file: bool) -> None:
+    if has_file:
+        (tmp_path / "splits_final.json").touch()
+    check_split(fold, tmp_path, list("abcdefg")[:cases])
+
+
+def test_too_few_cases_to_split_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"4 preprocessed cases.*5 folds.*splits_final\.json"):
+        check_split(0, tmp_path, list("abcd"))
