@@ -261,9 +261,10 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
     # nnU-Net reads these on import.
-    for name in ("raw", "preprocessed", "results"):
-        os.environ[f"nnUNet_{name}"] = str(args.work.resolve() / name)
-        (args.work / name).mkdir(parents=True, exist_ok=True)
+    folders = {"raw": "raw", "preprocessed": "preprocessed", "results": f"results_{os.getpid()}"}
+    for name, folder in folders.items():
+        os.environ[f"nnUNet_{name}"] = str(args.work.resolve() / folder)
+        (args.work / folder).mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("nnUNet_n_proc_DA", "0")
     os.environ.setdefault("nnUNet_compile", "f")
     import torch
@@ -281,7 +282,7 @@ def main(argv: list[str] | None = None) -> int:
         with log.open("w") as file, contextlib.redirect_stdout(file):
             run_cell(cell, args.data, args.output)
         print(log.read_text().splitlines()[-1], flush=True)
-        shutil.rmtree(args.work / "results", ignore_errors=True) if parts == 1 else None
+    shutil.rmtree(os.environ["nnUNet_results"], ignore_errors=True)
     return 0
 
 

@@ -13,23 +13,25 @@ from torch import Tensor, nn
 from nnunet_slpt.networks.aspp import ASPP, SqueezeExcitation
 from nnunet_slpt.networks.dimensions import average_pool, convolve, convolve_separably, modulate, resize
 
+SOFTNESS = 0.1  # a channel's weight is near -1 or 1 unless the prompt looks away from it
+
 
 class FeatureAwarePromptUpdater(nn.Module):
     """Lets the prompt modulate the features, and the features update the prompt.
 
     With P' the previous prompt on the updater's grid and s the first prompt's signature:
 
-    - feature branch: A = W (SE(ASPP(Conv1×1([Fout, P']))) ⊙ R s), F = Fout ⊙ A + Fout;
+    - feature branch: A = W (SE(ASPP(Conv1×1([Fout, P']))) ⊙ σ(R s)), F = Fout ⊙ A + Fout;
     - prompt branch: P = P' + DepthSeparable([F, P']), normalised.
 
     Four choices of ours. W starts at zero, so an untrained updater passes features on bit for bit. Both
     branches work on the grid of the next coarser stage (``stride``): A is smooth, the details stay in Fout.
     The first convolution starts with equal weight on features and prompt: drawn as one convolution, 8 prompt
-    channels beside 320 features would be lost in them. And R, a fixed random projection, ties the channels
-    that reach W to the prompt. With concatenation alone, training learns to ignore the prompt: all K share
-    the updater and the target, so whatever tells them apart is noise to it. R cannot be trained away; each
-    prompt has a function of its own in shared weights, and prompts made different by the diversity loss make
-    different predictions. docs/explanation/design.md has the figures.
+    channels beside 320 features would be lost in them. And R, a fixed random projection, with σ a soft sign,
+    ties the channels that reach W to the prompt. With concatenation alone, training learns to ignore the
+    prompt: all K share the updater and the target, so whatever tells them apart is noise to it. R cannot be
+    trained away: each prompt has a function of its own in shared weights. docs/explanation/design.md tells
+    what was tried.
 
     Args:
         channels: C, of the features.
@@ -97,5 +99,6 @@ class FeatureAwarePromptUpdater(nn.Module):
         return features, self.prompt_norm(prompt + update)
 
     def _channel_weights(self, signature: Tensor, context: Tensor) -> Tensor:
-        weights = signature @ self.projection.T
+        seen = signature @ self.projection.T
+        weights = seen * torch.rsqrt(seen.square() + SOFTNESS)
         return weights.view(*weights.shape, *[1] * (context.ndim - 2)).to(context.dtype)

@@ -236,7 +236,7 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
 
     def on_epoch_start(self) -> None:
         """As nnU-Net; with a seed for each epoch, so that a continued run draws what it would have drawn."""
-        _seed(self.config.seed + 1000 * self.local_rank + self.current_epoch + 1)
+        _seed(self.config.seed, self.local_rank, self.current_epoch)
         super().on_epoch_start()
 
     def on_validation_epoch_start(self) -> None:
@@ -288,7 +288,9 @@ def _levels(target: Tensor | list[Tensor]) -> list[Tensor]:
     return target if isinstance(target, list) else [target]
 
 
-def _seed(seed: int) -> None:
+def _seed(*numbers: int) -> None:
+    """Start the generators of python, numpy and torch from what these numbers are together."""
+    seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
