@@ -84,7 +84,7 @@ class PromptConfig:
             self._require(_is_weight(getattr(self, name)), name, "a number from 0 on")
         self._require(self.learning_rate > 0, "learning_rate", "a number above 0")
         some_loss = self.weight_tversky + self.weight_cross_entropy > 0
-        self._require(some_loss, "weight_tversky", "it or weight_cross_entropy above 0")
+        self._require(some_loss, "weight_tversky", "a number above 0 here or in weight_cross_entropy")
         self._require(type(self.seed) is int and 0 <= self.seed < 2**31, "seed", "a whole number below 2**31")
         usable = [len(pair) == 2 and all(map(_is_weight, pair)) and any(pair) for pair in self.tversky]
         self._require(len(usable) > 0 and all(usable), "tversky", "pairs [alpha, beta] from 0 on, not both 0")

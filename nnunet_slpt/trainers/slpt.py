@@ -126,11 +126,11 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
             check_same_settings(read_checkpoint(filename_or_checkpoint), self.config)
             try:
                 super().load_checkpoint(filename_or_checkpoint)
-            except (RuntimeError, ValueError) as error:
+            except (KeyError, RuntimeError, ValueError) as error:
                 raise CheckpointError(
-                    f"{filename_or_checkpoint} was made with another network than the plans have now: "
-                    f"{str(error).splitlines()[-1].strip()} Restore the plans it was trained with, or train "
-                    "anew without --c."
+                    f"{filename_or_checkpoint} cannot be continued: {str(error).splitlines()[-1].strip()}. "
+                    "Was it made by another network than the plans have now, or joined from a prompt file, "
+                    "which serves inference alone? Restore its plans, or train anew without --c."
                 ) from error
         self.has_weights = True
 

@@ -12,6 +12,7 @@ from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from torch import Tensor
 
 EMPTY_BATCHES_TO_WARN = 100
+COLLAPSED_EPOCHS_TO_WARN = 3
 COLLAPSED_COSINE = 0.95
 COLLAPSED_DISAGREEMENT = 1e-3
 
@@ -64,6 +65,7 @@ class RunWatch:
     unusable_steps_to_warn: int = 1
     empty_batches: int = 0
     unusable_steps: int = 0
+    collapsed_epochs: int = 0
 
     def after_step(self, finite: bool, has_foreground: bool) -> str | None:
         """A warning about this training step, if one is due.
@@ -96,8 +98,10 @@ class RunWatch:
         if len(cosines) < 2:
             return None
         pairs = cosines[tuple(torch.triu_indices(len(cosines), len(cosines), 1))]
-        alike = float(pairs.min()) > COLLAPSED_COSINE
-        if not alike and disagreement > COLLAPSED_DISAGREEMENT:
+        collapsed = float(pairs.min()) > COLLAPSED_COSINE or disagreement <= COLLAPSED_DISAGREEMENT
+        # In the first epochs nothing may be predicted at all, on which all prompts agree.
+        self.collapsed_epochs = self.collapsed_epochs + 1 if collapsed else 0
+        if self.collapsed_epochs != COLLAPSED_EPOCHS_TO_WARN:
             return None
         return (
             f"WARNING: the prompts collapse into one (smallest cosine {float(pairs.min()):.3f}, disagreement "

@@ -52,7 +52,7 @@ def test_a_value_that_cannot_be_used_is_named(key: str, value: object) -> None:
 
 
 def test_some_loss_has_to_remain() -> None:
-    with pytest.raises(ConfigError, match="weight_cross_entropy above 0"):
+    with pytest.raises(ConfigError, match="or in weight_cross_entropy"):
         PromptConfig(weight_tversky=0, weight_cross_entropy=0)
 
 

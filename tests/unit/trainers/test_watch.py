@@ -7,7 +7,13 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from nnunet_slpt.trainers.watch import EMPTY_BATCHES_TO_WARN, RunWatch, disagreement, has_foreground
+from nnunet_slpt.trainers.watch import (
+    COLLAPSED_EPOCHS_TO_WARN,
+    EMPTY_BATCHES_TO_WARN,
+    RunWatch,
+    disagreement,
+    has_foreground,
+)
 
 
 def logits_of(*segmentations: list[int], classes: int = 3) -> torch.Tensor:
@@ -74,7 +80,17 @@ def test_the_warnings_name_a_remedy() -> None:
     assert '"learning_rate"' in str(RunWatch().after_step(False, True))
     watch = RunWatch(empty_batches=EMPTY_BATCHES_TO_WARN - 1)
     assert "patch size" in str(watch.after_step(True, False))
-    assert '"weight_diversity"' in str(RunWatch().after_epoch(torch.ones(2, 2), 0.5))
+    assert '"weight_diversity"' in str(about_to_warn().after_epoch(torch.ones(2, 2), 0.5))
+
+
+def about_to_warn() -> RunWatch:
+    return RunWatch(collapsed_epochs=COLLAPSED_EPOCHS_TO_WARN - 1)
+
+
+def test_a_collapse_is_told_once() -> None:
+    watch = RunWatch()
+    told = [watch.after_epoch(torch.ones(2, 2), 0.5) is not None for _ in range(6)]
+    assert told == [False, False, True, False, False, False]
 
 
 def test_one_batch_with_foreground_starts_the_count_anew() -> None:
@@ -90,13 +106,13 @@ def test_prompts_or_predictions_that_are_alike_are_a_collapse(
     cosine: float, apart: float, warns: bool
 ) -> None:
     cosines = torch.eye(3) + cosine * (1 - torch.eye(3))
-    assert (RunWatch().after_epoch(cosines, apart) is not None) is warns
+    assert (about_to_warn().after_epoch(cosines, apart) is not None) is warns
 
 
 def test_one_pair_that_still_differs_is_no_collapse() -> None:
     cosines = torch.tensor([[1, 0.99, 0.2], [0.99, 1, 0.99], [0.2, 0.99, 1]])
-    assert RunWatch().after_epoch(cosines, 0.1) is None
+    assert about_to_warn().after_epoch(cosines, 0.1) is None
 
 
 def test_a_single_prompt_cannot_collapse() -> None:
-    assert RunWatch().after_epoch(torch.ones(1, 1), 0.0) is None
+    assert about_to_warn().after_epoch(torch.ones(1, 1), 0.0) is None
