@@ -1,0 +1,88 @@
+"""The tables of the README, from the JSON files in `results/`: every figure there has a file here.
+
+    python benchmarks/tables.py
+
+rewrites what stands between the two figures comments in README.md.
+"""
+
+import json
+import sys
+from collections import defaultdict
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+HERE = Path(__file__).parent
+README = HERE.parent / "README.md"
+START, END = "<!-- figures:start -->", "<!-- figures:end -->"
+METHODS = {"slpt": "SLPT", "adamw": "full fine-tuning, AdamW", "sgd": "full fine-tuning, SGD (stock)"}
+
+
+def spread(values: list[float]) -> str:
+    deviation = f" ± {stdev(values):.3f}" if len(values) > 1 else ""
+    return f"{mean(values):.3f}{deviation} ({len(values)})"
+
+
+def tuning_table(cells: list[dict[str, Any]]) -> list[str]:
+    """Mean Dice on test cases, by setting and method."""
+    rows: dict[tuple[Any, ...], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for cell in cells:
+        setting = (cell["task"], cell["plans"], cell["cases"], cell["steps"])
+        rows[setting][cell["method"]].append(cell["dice"])
+    lines = ["| task, network, training cases, steps | " + " | ".join(METHODS.values()) + " |"]
+    lines.append("|---" * (len(METHODS) + 1) + "|")
+    for setting, by_method in sorted(rows.items()):
+        figures = [spread(by_method[method]) if by_method[method] else "" for method in METHODS]
+        lines.append(f"| {', '.join(map(str, setting))} | " + " | ".join(figures) + " |")
+    return lines
+
+
+def prompts_table(cells: list[dict[str, Any]]) -> list[str]:
+    """What changing the tuned prompts does to the Dice of the same networks."""
+    changes = ("zeroed", "permuted", "averaged")
+    rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for cell in cells:
+        if "dice_with_changed_prompts" in cell:
+            rows[f"{cell['task']}, {cell['plans']}, {cell['cases']}"].append(cell)
+    lines = ["| task, network, training cases | as tuned | " + " | ".join(changes) + " |", "|---" * 5 + "|"]
+    for name, group in sorted(rows.items()):
+        figures = [spread([cell["dice"] for cell in group])]
+        figures += [
+            spread([cell["dice_with_changed_prompts"][change] for cell in group]) for change in changes
+        ]
+        lines.append(f"| {name} | " + " | ".join(figures) + " |")
+    return lines
+
+
+def step_table(reports: list[dict[str, Any]]) -> list[str]:
+    """Ratios of time and memory to stock full fine-tuning."""
+    lines = ["| network, device | one prompt's pass | step, K = 3 | inference, K = 3 | peak memory |"]
+    lines.append("|---" * 5 + "|")
+    for report in reports:
+        for name, row in report["networks"].items():
+            ratios = [f"{one['median']:.2f}" for one in row["ratio to plain"].values()]
+            memory = row["peak MiB"]
+            ratios.append(f"{memory['step K=3'] / memory['plain step']:.2f}")
+            lines.append(f"| {name}, {report['settings']['device']} | " + " | ".join(ratios) + " |")
+    return lines
+
+
+def main() -> int:
+    cells = [json.loads(path.read_text()) for path in sorted((HERE / "results" / "tuning").glob("*.json"))]
+    reports = [json.loads(path.read_text()) for path in sorted((HERE / "results").glob("step_*.json"))]
+    blocks = [
+        "Mean Dice on the test cases, mean ± standard deviation over random subsets (their number)"
+        " (`benchmarks/tuning.py`):",
+        "\n".join(tuning_table(cells)),
+        "The same tuned networks with their prompts changed:",
+        "\n".join(prompts_table(cells)),
+        "Time and memory as multiples of stock full fine-tuning (`make bench`):",
+        "\n".join(step_table(reports)),
+    ]
+    before, rest = README.read_text().split(START)
+    README.write_text(f"{before}{START}\n\n" + "\n\n".join(blocks) + f"\n\n{END}{rest.split(END)[1]}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
