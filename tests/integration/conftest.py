@@ -221,6 +221,12 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Task:
 
 
 @pytest.fixture
+def empty_task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
+    """The folders' names alone."""
+    return Task(tmp_path / "task").announce(monkeypatch)
+
+
+@pytest.fixture
 def task(template: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
     """A copy of the task that a test may change."""
     return copy_of(template, tmp_path / "task").announce(monkeypatch)

@@ -1,0 +1,44 @@
+"""What is read from nnU-Net's U-Nets, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from backbones import plain, residual
+
+from nnunet_slpt.errors import ArchitectureError
+from nnunet_slpt.networks import SUPPORTED_ARCHITECTURES, check_architecture
+from nnunet_slpt.networks.backbone import describe_stages, freeze
+
+
+@pytest.mark.parametrize("build", [plain, residual])
+def test_stages_come_in_the_order_in_which_they_run(build: Any) -> None:
+    stages = describe_stages(build(3))
+    assert [stage.channels for stage in stages] == [4, 8, 12, 8, 4]
+    assert [stage.stride for stage in stages] == [(1, 2, 2), (2, 2, 2), (1, 1, 1), (2, 2, 2), (1, 2, 2)]
+    assert [stage.kernel for stage in stages] == [(1, 3, 3), *[(3, 3, 3)] * 3, (1, 3, 3)]
+
+
+def test_kernels_and_strides_may_be_one_number() -> None:
+    stages = describe_stages(plain(2, kernel_sizes=3, strides=[1, 2, 2]))
+    assert {stage.kernel for stage in stages} == {(3, 3)}
+    assert stages[0].stride == (2, 2)
+
+
+def test_freezing_reaches_everything() -> None:
+    network = plain().train()
+    freeze(network)
+    assert not any(parameter.requires_grad for parameter in network.parameters())
+    assert not any(module.training for module in network.modules())
+
+
+@pytest.mark.parametrize("name", [*SUPPORTED_ARCHITECTURES, "package.unet.PlainConvUNet"])
+def test_supported(name: str) -> None:
+    check_architecture(name)
+
+
+@pytest.mark.parametrize("name", ["Primus", "PlainConvEncoder", "package.PlainConvUNet.Other", ""])
+def test_others_are_refused_with_the_supported_ones(name: str) -> None:
+    with pytest.raises(ArchitectureError, match="Supported: PlainConvUNet, ResidualEncoderUNet"):
+        check_architecture(name)
