@@ -10,6 +10,9 @@ os.environ.setdefault("nnUNet_def_n_proc", "1")
 
 HERE = Path(__file__).parent
 
+# Before torch is imported: on networks this small, threads only wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark tests by their folder and by the fixtures they use, so that no one has to remember it."""
