@@ -43,9 +43,9 @@ class SyntheticCT:
     shape: tuple[int, int, int] = (24, 72, 72)
     spacing_mm: tuple[float, float, float] = (3.0, 1.5, 1.5)
     lesions: tuple[int, int] = (1, 5)
-    lesion_radius_mm: tuple[float, float] = (4.0, 11.0)
-    faint_share: float = 0.3
-    noise_hu: float = 12.0
+    lesion_radius_mm: tuple[float, float] = (5.0, 12.0)
+    faint_share: float = 0.25
+    noise_hu: float = 10.0
 
     def __post_init__(self) -> None:
         """Check every value once."""

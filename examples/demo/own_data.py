@@ -1,0 +1,127 @@
+"""A real task for the demo: find it in a folder, choose the labelled cases, link them as an nnU-Net dataset.
+
+The folder holds::
+
+    DatasetXXX_Name/            an nnU-Net raw dataset: dataset.json, imagesTr, labelsTr
+    split.json                  {"pool": [case, ...], "test": [case, ...]}; other keys are not used
+    pretrained/DatasetYYY_Name/Trainer__Plans__3d_fullres/
+                                plans.json, dataset.json, fold_all/checkpoint_final.pth
+
+Nothing in it is changed. Must not import torch or nnU-Net.
+"""
+
+__all__ = ["Task", "choose", "find_task", "link_dataset"]
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from plans import CONFIGURATION
+from steps import DemoError
+
+EXPECTED = (
+    "Expected DatasetXXX_Name/ (nnU-Net raw: dataset.json, imagesTr, labelsTr), split.json with the lists "
+    f'"pool" and "test", and pretrained/DatasetYYY_Name/Trainer__Plans__{CONFIGURATION}/ with plans.json, '
+    "dataset.json and fold_all/checkpoint_final.pth."
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A labelled dataset, who may be labelled and who is tested, and a pretrained network.
+
+    Args:
+        dataset: the nnU-Net raw dataset.
+        pool: cases that may be labelled.
+        test: cases to evaluate on.
+        pretrained: folder of the trained model, with ``plans.json`` and ``fold_all``.
+    """
+
+    dataset: Path
+    pool: tuple[str, ...]
+    test: tuple[str, ...]
+    pretrained: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """The pretrained weights."""
+        return self.pretrained / "fold_all" / "checkpoint_final.pth"
+
+    @property
+    def plans_name(self) -> str:
+        """The name of the plans of the pretrained network."""
+        return self.pretrained.name.split("__")[1]
+
+
+def find_task(folder: Path) -> Task:
+    """Find the task in a folder laid out as this module says; among the networks the first small one.
+
+    Raises:
+        DemoError: something is missing.
+    """
+    dataset = _first(folder, "Dataset*/dataset.json").parent
+    split = json.loads(_first(folder, "split.json").read_text())
+    if not isinstance(split, dict) or not split.get("pool") or not split.get("test"):
+        raise DemoError(f'{folder / "split.json"} has no cases under "pool" and "test". {EXPECTED}')
+    networks = sorted(folder.glob(f"pretrained/Dataset*/*__*__{CONFIGURATION}/fold_all/checkpoint_final.pth"))
+    small = [path for path in networks if "Small" in path.parent.parent.name] or networks
+    if not small:
+        raise DemoError(f"{folder} has no pretrained network. {EXPECTED}")
+    pretrained = small[0].parent.parent
+    for name in ("plans.json", "dataset.json"):
+        _first(pretrained, name)
+    return Task(dataset, tuple(split["pool"]), tuple(split["test"]), pretrained)
+
+
+def _first(folder: Path, pattern: str) -> Path:
+    """Give the first file that fits."""
+    found = sorted(folder.glob(pattern))
+    if not found:
+        raise DemoError(f"{folder} has no {pattern}. {EXPECTED}")
+    return found[0]
+
+
+def choose(cases: Sequence[str], number: int, seed: int) -> list[str]:
+    """Choose cases at random; the same ones whatever the order of the list.
+
+    Raises:
+        DemoError: there are not so many.
+    """
+    if number > len(cases):
+        raise DemoError(f"{number} labelled cases are asked for, the pool has {len(cases)}. Lower --cases.")
+    return sorted(np.random.default_rng(seed).choice(sorted(cases), number, replace=False).tolist())
+
+
+def link_dataset(task: Task, training: Sequence[str], raw_folder: Path) -> Path:
+    """Link the training and test cases as a dataset of their own, with the same number and name.
+
+    Raises:
+        DemoError: a case has no image or no label.
+    """
+    description: dict[str, Any] = json.loads((task.dataset / "dataset.json").read_text())
+    folder = raw_folder / task.dataset.name
+    for part, cases in (("Tr", training), ("Ts", task.test)):
+        for kind, suffix in (("images", "_[0-9][0-9][0-9][0-9]"), ("labels", "")):
+            target = folder / f"{kind}{part}"
+            shutil.rmtree(target, ignore_errors=True)  # links of an earlier choice
+            target.mkdir(parents=True)
+            for case in cases:
+                _link(task.dataset / f"{kind}Tr", f"{case}{suffix}{description['file_ending']}", target)
+    description["numTraining"] = len(training)
+    (folder / "dataset.json").write_text(json.dumps(description, indent=2) + "\n")
+    return folder
+
+
+def _link(source: Path, pattern: str, target: Path) -> None:
+    """Link every file that fits."""
+    files = sorted(source.glob(pattern))
+    if not files:
+        raise DemoError(f"{source} has no {pattern}, which split.json asks for. {EXPECTED}")
+    for file in files:
+        link = target / file.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(file.resolve())
