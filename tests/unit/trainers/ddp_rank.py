@@ -51,4 +51,5 @@ def one_rank(rank: int, folder: str, images: torch.Tensor) -> None:
         backward(network, images.chunk(2)[rank])
     average_gradients(network.parameters())
     torch.save(gradients(unwrap(network)), Path(folder) / f"{rank}.pt")
+    torch.distributed.barrier()  # or gloo aborts the rank that is left alone
     torch.distributed.destroy_process_group()
