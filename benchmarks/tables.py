@@ -76,9 +76,10 @@ def main() -> int:
         "\n".join(tuning_table(cells)),
         "The same tuned networks with their prompts changed:",
         "\n".join(prompts_table(cells)),
-        "Time and memory as multiples of stock full fine-tuning (`make bench`):",
-        "\n".join(step_table(reports)),
     ]
+    if reports:
+        blocks += ["Time and memory as multiples of stock full fine-tuning (`make bench`):"]
+        blocks += ["\n".join(step_table(reports))]
     before, rest = README.read_text().split(START)
     README.write_text(f"{before}{START}\n\n" + "\n\n".join(blocks) + f"\n\n{END}{rest.split(END)[1]}")
     return 0
