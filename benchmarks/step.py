@@ -76,7 +76,8 @@ class Bench:
             torch.optim.SGD(self.plain.parameters(), 1e-3, momentum=0.99, nesterov=True),
             torch.optim.AdamW(tuned, 1e-3),
         )
-        self.maps = self.prompted.prompts
+        self.make_prompts = self.prompted.prompts
+        self.leaves = self.make_prompts().detach().requires_grad_()
         if compiled:
             self.plain, self.prompted = torch.compile(self.plain), torch.compile(self.prompted)
 
@@ -97,14 +98,18 @@ class Bench:
 
     def prompt_pass(self, k: int = 0) -> None:
         with self.autocast():
-            loss = self.loss(self.prompted(self.x, prompt=k), k)
+            loss = self.loss(self.prompted(self.x, prompt=k, prompts=self.leaves), k)
         loss.backward()
 
     def prompted_step(self) -> None:
         self.optimizers[1].zero_grad(set_to_none=True)
-        diversity_loss(self.maps()).backward()
+        with self.autocast():
+            prompts = self.make_prompts()
+        self.leaves = prompts.detach().requires_grad_()
+        diversity_loss(self.leaves).backward()
         for k in range(3):
             self.prompt_pass(k)
+        prompts.backward(self.leaves.grad)
         self.optimizers[1].step()
 
     @torch.inference_mode()

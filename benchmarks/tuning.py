@@ -144,8 +144,8 @@ def train(cell: Cell, task: Path, training: list[str], test: list[str]) -> Any:
     return trainer
 
 
-def evaluate(trainer: Any, cases: list[str]) -> dict[str, float]:
-    """Mean Dice of each label over cases, predicted by nnU-Net's sliding window with mirroring.
+def evaluate(trainer: Any, cases: list[str], mirroring: bool = True) -> dict[str, float]:
+    """Mean Dice of each label over cases, predicted by nnU-Net's sliding window.
 
     On the preprocessed grid, which for both tasks is the original one.
     """
@@ -153,7 +153,7 @@ def evaluate(trainer: Any, cases: list[str]) -> dict[str, float]:
     import torch
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
-    predictor = nnUNetPredictor(use_mirroring=True, device=trainer.device, allow_tqdm=False)
+    predictor = nnUNetPredictor(use_mirroring=mirroring, device=trainer.device, allow_tqdm=False)
     predictor.manual_initialization(
         trainer.network,
         trainer.plans_manager,
@@ -181,21 +181,22 @@ def evaluate(trainer: Any, cases: list[str]) -> dict[str, float]:
 
 
 def without_prompts(trainer: Any, cases: list[str]) -> dict[str, float]:
-    """Mean Dice with the prompts zeroed, permuted (each before the next one's heads), or averaged."""
+    """Mean Dice, unmirrored, with prompts as tuned, zeroed, permuted (to the next one's heads), averaged."""
     import torch
 
     prompts = trainer.prompted.prompts
     with torch.no_grad():
         maps = prompts()
     changed = {
+        "as tuned": maps,
         "zeroed": torch.zeros_like(maps),
         "permuted": maps.roll(1, 0),
         "averaged": maps.mean(0, keepdim=True).expand_as(maps),
     }
     original, results = prompts.forward, {}
     for name, given in changed.items():
-        prompts.forward = lambda chosen=None, given=given: given if chosen is None else given[list(chosen)]
-        results[name] = mean(evaluate(trainer, cases))
+        prompts.forward = lambda given=given: given
+        results[name] = mean(evaluate(trainer, cases, mirroring=False))
     prompts.forward = original
     return results
 

@@ -268,7 +268,9 @@ def _does_not_fit(
     return (
         f"The pretrained weights of {of.path} do not fit this network. {describe_mismatch(expected, got)}.\n"
         f"{list_differences(expected, got)}\n"
-        "Plan and preprocess with the pretrained network's plans:\n"
+        "Preprocess with the pretrained network's plans, not with plans made for this dataset:\n"
+        "  nnUNetv2_extract_fingerprint -d TARGET\n"
+        "  cp $nnUNet_raw/TARGET/dataset.json $nnUNet_preprocessed/TARGET/\n"
         f"  nnUNetv2_move_plans_between_datasets -s {source} -t TARGET -sp {plans} -tp {plans}\n"
         f"  nnUNetv2_preprocess -d TARGET -plans_name {plans} -c {of.configuration or 'CONFIGURATION'}"
     )

@@ -5,6 +5,7 @@ Owns what is known about nnU-Net's U-Nets; reads their attributes, imports none 
 
 __all__ = ["SUPPORTED_ARCHITECTURES", "Stage", "check_architecture", "describe_stages", "freeze"]
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,8 @@ from torch import nn
 from nnunet_slpt.errors import ArchitectureError
 
 SUPPORTED_ARCHITECTURES = ("PlainConvUNet", "ResidualEncoderUNet")
+# By how many stages an updater's grid is coarser than its stage's: finer where outlines are drawn.
+STAGES_BELOW_ENCODER, STAGES_BELOW_DECODER = 2, 1
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,7 @@ class Stage:
     Args:
         channels: features that the module returns.
         kernel: its kernel, one entry an axis.
-        stride: from its grid to the next coarser stage's, one entry an axis.
+        stride: from its grid to its updater's, one entry an axis.
     """
 
     channels: int
@@ -55,17 +58,16 @@ def describe_stages(backbone: Any) -> list[Stage]:
         backbone: a ``PlainConvUNet`` or ``ResidualEncoderUNet``.
     """
     encoder = backbone.encoder
-    kernels, strides = encoder.kernel_sizes, encoder.strides
-    axes = len(strides[0])
-    down = [
-        Stage(
-            channels=channels,
-            kernel=_per_axis(kernels[s], axes),
-            stride=_per_axis(strides[s + 1], axes) if s + 1 < len(strides) else (1,) * axes,
-        )
-        for s, channels in enumerate(encoder.output_channels)
-    ]
-    return down + down[-2::-1]
+    axes = len(encoder.strides[0])
+
+    def stage(s: int, below: int) -> Stage:
+        steps = [_per_axis(stride, axes) for stride in encoder.strides[s + 1 : s + 1 + below]]
+        stride = tuple(math.prod(step) for step in zip((1,) * axes, *steps, strict=True))
+        return Stage(encoder.output_channels[s], _per_axis(encoder.kernel_sizes[s], axes), stride)
+
+    depth = len(encoder.output_channels)
+    down = [stage(s, STAGES_BELOW_ENCODER) for s in range(depth)]
+    return down + [stage(s, STAGES_BELOW_DECODER) for s in reversed(range(depth - 1))]
 
 
 def freeze(module: nn.Module) -> None:

@@ -17,10 +17,12 @@ _AVERAGE_POOL = {2: F.avg_pool2d, 3: F.avg_pool3d}
 _LINEAR = {2: "bilinear", 3: "trilinear"}
 
 
-def convolve(x: Tensor, weight: Tensor, bias: Tensor | None = None, dilation: int = 1) -> Tensor:
+def convolve(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, dilation: int = 1, groups: int = 1
+) -> Tensor:
     """Convolution that keeps the grid (odd kernels, stride 1) of x: (B, C, *S)."""
     padding = [dilation * (size // 2) for size in weight.shape[2:]]
-    return _CONVOLVE[x.ndim - 2](x, weight, bias, 1, padding, dilation)
+    return _CONVOLVE[x.ndim - 2](x, weight, bias, 1, padding, dilation, groups)
 
 
 def convolve_separably(x: Tensor, depthwise: Tensor, pointwise: Tensor, dilation: int = 1) -> Tensor:
@@ -43,10 +45,7 @@ def convolve_separably(x: Tensor, depthwise: Tensor, pointwise: Tensor, dilation
 
 
 def modulate(x: Tensor, gain: Tensor) -> Tensor:
-    """X ⊙ gain + x, with gain (B, C, *S') constant over the blocks of the finer x: (B, C, *S).
-
-    Where the grids divide, the gain is broadcast: no tensor of the size of ``gain`` upsampled is ever made.
-    """
+    """X ⊙ gain + x, with gain (B, C, *S') constant over the blocks of the finer x: (B, C, *S)."""
     if gain.shape[2:] != x.shape[2:]:
         gain = F.interpolate(gain, size=x.shape[2:], mode="nearest")
     return torch.addcmul(x, x, gain)

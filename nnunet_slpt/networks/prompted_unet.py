@@ -69,6 +69,7 @@ class PromptedUNet(nn.Module):
                 width=config.width + stage.channels // 8,
                 kernel=stage.kernel,
                 stride=stage.stride,
+                last=i + 1 == len(stages),
             )
             for i, stage in enumerate(stages)
         )
@@ -82,12 +83,15 @@ class PromptedUNet(nn.Module):
         freeze(self.decoder)
         return self
 
-    def forward(self, x: Tensor, prompt: int | None = None) -> Tensor | list[Tensor]:
+    def forward(
+        self, x: Tensor, prompt: int | None = None, prompts: Tensor | None = None
+    ) -> Tensor | list[Tensor]:
         """Segment a batch.
 
         Args:
             x: (B, C_in, *S); S is usually the training patch, on which the prompts are defined.
             prompt: predict with this prompt alone; ``None`` gives the mean of all K.
+            prompts: what ``self.prompts()`` gave (K, 1, *patch), for who calls several times.
 
         Returns:
             Logits (B, classes, *S); with deep supervision a list, finest first.
@@ -95,10 +99,10 @@ class PromptedUNet(nn.Module):
         if prompt is None:
             outputs = [
                 mean_prediction(logits, self.region_based)
-                for logits in self._run(x, range(self.prompts.count))
+                for logits in self._run(x, range(self.prompts.count), prompts)
             ]
         else:
-            outputs = [logits[0] for logits in self._run(x, [prompt])]
+            outputs = [logits[0] for logits in self._run(x, [prompt], prompts)]
         return outputs if self.decoder.deep_supervision else outputs[0]
 
     def predict_prompts(self, x: Tensor) -> Tensor:
@@ -126,9 +130,12 @@ class PromptedUNet(nn.Module):
         yield from ((name, tensor.detach()) for name, tensor in self.named_parameters())
         yield from self.named_buffers()
 
-    def _run(self, x: Tensor, chosen: Sequence[int], finest_only: bool = False) -> list[Tensor]:
+    def _run(
+        self, x: Tensor, chosen: Sequence[int], prompts: Tensor | None = None, finest_only: bool = False
+    ) -> list[Tensor]:
         """Logits (K', B, classes, *S) of the chosen prompts, finest first."""
-        prompt = self.prompts(chosen).repeat_interleave(len(x), 0)
+        prompts = self.prompts() if prompts is None else prompts
+        prompt = torch.stack([prompts[k] for k in chosen]).repeat_interleave(len(x), 0)
         seen_from_afar = signature(prompt)
         # What comes before the first updater is the same for all prompts; behind it they run as one batch.
         features = self._first_module(x)

@@ -64,16 +64,13 @@ class DiversifiedPrompts(nn.Module):
         """
         self.meta.copy_(resize(foreground_probability[None, None].to(self.meta), self.meta.shape[2:]))
 
-    def forward(self, chosen: Sequence[int] | None = None) -> Tensor:
-        """The chosen prompts (all of them by default), each with mean 0 and variance 1: (K', 1, *patch)."""
+    def forward(self) -> Tensor:
+        """The K prompts, each with mean 0 and variance 1: (K, 1, *patch)."""
         # The UpConvs should see a map of unit spread, however rare foreground is.
         upsampled = _standardise(resize(self.meta, self.patch_size))
-        indices = range(self.count) if chosen is None else chosen
-        return _standardise(torch.cat([self._up_convolve(upsampled, k) for k in indices]))
-
-    def _up_convolve(self, upsampled: Tensor, k: int) -> Tensor:
-        hidden = F.silu(convolve(upsampled, self.expand_weight[k], self.expand_bias[k]))
-        return convolve(hidden, self.reduce_weight[k])
+        hidden = F.silu(convolve(upsampled, self.expand_weight.flatten(0, 1), self.expand_bias.flatten()))
+        maps = convolve(hidden, self.reduce_weight.flatten(0, 1), groups=self.count)
+        return _standardise(maps.transpose(0, 1))
 
 
 def _standardise(maps: Tensor) -> Tensor:

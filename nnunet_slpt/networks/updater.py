@@ -19,35 +19,26 @@ SOFTNESS = 0.1  # a channel's weight is near -1 or 1 unless the prompt looks awa
 class FeatureAwarePromptUpdater(nn.Module):
     """Lets the prompt modulate the features, and the features update the prompt.
 
-    With P' the previous prompt on the updater's grid and s the first prompt's signature:
+    With P' the previous prompt on the updater's grid:
 
-    - feature branch: A = W (SE(ASPP(Conv1×1([Fout, P']))) ⊙ σ(R s)), F = Fout ⊙ A + Fout;
-    - prompt branch: P = P' + DepthSeparable([F, P']), normalised.
+    - feature branch: F = Fout ⊙ A + Fout, with A of Fout and P';
+    - prompt branch: P of F and P'.
 
-    Four choices of ours. W starts at zero, so an untrained updater passes features on bit for bit. Both
-    branches work on the grid of the next coarser stage (``stride``): A is smooth, the details stay in Fout.
-    The first convolution starts with equal weight on features and prompt: drawn as one convolution, 8 prompt
-    channels beside 320 features would be lost in them. And R, a fixed random projection, with σ a soft sign,
-    ties the channels that reach W to the prompt. With concatenation alone, training learns to ignore the
-    prompt: all K share the updater and the target, so whatever tells them apart is noise to it. R cannot be
-    trained away: each prompt has a function of its own in shared weights. docs/explanation/design.md tells
-    what was tried.
+    Both work on a coarser grid (``stride``), which is our choice: A is smooth, the details stay in Fout.
 
     Args:
         channels: C, of the features.
         prompt_channels: C_p, of the prompt that leaves.
-        incoming_channels: of the prompt that arrives.
-        cells: length of the signature.
+        incoming_channels: of the prompt that arrives: C_p, or 1 for all of them alike.
+        cells: length of a prompt's signature.
         width: channels inside the feature branch.
         kernel: the frozen stage's kernel, 1 on axes that it does not look along.
         stride: from the features' grid to the updater's.
+        last: no updater follows, so there is no prompt branch.
 
     References:
-        SLPT (arXiv:2308.04911), section 2.1 and figure 2(b). Members that share weights and differ by signs
-        and scales of channels: BatchEnsemble (arXiv:2002.06715), equation 1.
+        SLPT (arXiv:2308.04911), section 2.1 and figure 2(b).
     """
-
-    projection: Tensor
 
     def __init__(
         self,
@@ -58,23 +49,15 @@ class FeatureAwarePromptUpdater(nn.Module):
         width: int,
         kernel: Sequence[int],
         stride: Sequence[int],
+        last: bool = False,
     ) -> None:
         super().__init__()
         self.stride = tuple(stride)
-        point = [1] * len(kernel)
-        self.mix_features = nn.Parameter(torch.empty(width, channels, *point))
-        self.mix_prompt = nn.Parameter(torch.empty(width, incoming_channels, *point))
-        self.mix_norm = nn.GroupNorm(1, width)
-        self.context = ASPP(width, kernel)
-        self.attention = SqueezeExcitation(width)
-        self.expand = nn.Parameter(torch.zeros(channels, width, *point))
-        self.register_buffer("projection", torch.randn(width, cells) * cells**-0.5)
-        self.pointwise = nn.Parameter(torch.empty(prompt_channels, channels + incoming_channels))
-        self.depthwise = nn.Parameter(torch.empty(prompt_channels, *kernel))
-        self.prompt_norm = nn.GroupNorm(1, prompt_channels)
-        for weight in (self.mix_features, self.mix_prompt, self.pointwise):
-            nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
-        nn.init.normal_(self.depthwise, std=self.depthwise[0].numel() ** -0.5)
+        self.feature_branch = _FeatureBranch(channels, incoming_channels, cells, width, kernel)
+        # Behind the last updater nothing reads the prompt.
+        self.prompt_branch = (
+            None if last else _PromptBranch(channels, incoming_channels, prompt_channels, kernel)
+        )
 
     def forward(self, features: Tensor, prompt: Tensor, signature: Tensor) -> tuple[Tensor, Tensor]:
         """One step of the recursion F_i, P_i = FPU_i(Fout_i, P_{i-1}).
@@ -85,20 +68,79 @@ class FeatureAwarePromptUpdater(nn.Module):
             signature: s (B, cells), of the first prompt.
 
         Returns:
-            F (B, C, *S) and P (B, C_p, *S / stride).
+            F (B, C, *S), and P (B, C_p, *S / stride); behind the last updater P is what came in.
         """
         coarse = average_pool(features, self.stride)
         # Under autocast some layers answer in float32; one precision throughout is several times faster.
         prompt = resize(prompt.to(coarse.dtype), coarse.shape[2:])
-        mixed = convolve(coarse, self.mix_features) + convolve(prompt, self.mix_prompt)
+        gain = self.feature_branch(coarse, prompt, signature)
+        if self.prompt_branch is not None:
+            prompt = self.prompt_branch(modulate(coarse, gain), prompt)
+        return modulate(features, gain), prompt
+
+
+class _FeatureBranch(nn.Module):
+    """A = W (SE(ASPP(Conv1×1([Fout, P']))) ⊙ σ(R s)), with s the first prompt's signature.
+
+    Three choices of ours. W starts at zero, so an untrained updater passes features on bit for bit. The first
+    convolution starts with equal weight on features and prompt: drawn as one, 8 prompt channels beside 320
+    features would be lost in them. And R, a fixed random projection, with σ a soft sign, ties the channels
+    that reach W to the prompt. With concatenation alone, training learns to ignore the prompt: all K share
+    the updater and the target, so whatever tells them apart is noise to it. R cannot be trained away: each
+    prompt has a function of its own in shared weights. docs/explanation/design.md tells what was tried.
+
+    References:
+        Members that share weights and differ by signs and scales of channels: BatchEnsemble
+        (arXiv:2002.06715), equation 1.
+    """
+
+    projection: Tensor
+
+    def __init__(
+        self, channels: int, incoming_channels: int, cells: int, width: int, kernel: Sequence[int]
+    ) -> None:
+        super().__init__()
+        point = [1] * len(kernel)
+        self.mix_features = nn.Parameter(torch.empty(width, channels, *point))
+        self.mix_prompt = nn.Parameter(torch.empty(width, incoming_channels, *point))
+        self.mix_norm = nn.GroupNorm(1, width)
+        self.context = ASPP(width, kernel)
+        self.attention = SqueezeExcitation(width)
+        self.expand = nn.Parameter(torch.zeros(channels, width, *point))
+        self.register_buffer("projection", torch.randn(width, cells) * cells**-0.5)
+        for weight in (self.mix_features, self.mix_prompt):
+            nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
+
+    def forward(self, features: Tensor, prompt: Tensor, signature: Tensor) -> Tensor:
+        """Features (B, C, *S), prompt (B, C_in, *S), signature (B, cells) to A (B, C, *S)."""
+        mixed = convolve(features, self.mix_features) + convolve(prompt, self.mix_prompt)
         context = self.attention(self.context(self.mix_norm(mixed).to(mixed.dtype)))
-        gain = convolve(context * self._channel_weights(signature, context), self.expand)
-        features = modulate(features, gain)
-        joint = torch.cat([modulate(coarse, gain), prompt], 1)
-        update = convolve_separably(joint, self.depthwise, self.pointwise)
-        return features, self.prompt_norm(prompt + update)
+        return convolve(context * self._channel_weights(signature, context), self.expand)
 
     def _channel_weights(self, signature: Tensor, context: Tensor) -> Tensor:
         seen = signature @ self.projection.T
         weights = seen * torch.rsqrt(seen.square() + SOFTNESS)
         return weights.view(*weights.shape, *[1] * (context.ndim - 2)).to(context.dtype)
+
+
+class _PromptBranch(nn.Module):
+    """P = norm(P' + DepthSeparable([F, P'])).
+
+    Adding to the prompt is our choice: what it says at the input still reaches the last stage.
+    """
+
+    def __init__(
+        self, channels: int, incoming_channels: int, prompt_channels: int, kernel: Sequence[int]
+    ) -> None:
+        super().__init__()
+        self.pointwise = nn.Parameter(torch.empty(prompt_channels, channels + incoming_channels))
+        self.depthwise = nn.Parameter(torch.empty(prompt_channels, *kernel))
+        self.norm = nn.GroupNorm(1, prompt_channels)
+        nn.init.normal_(self.pointwise, std=self.pointwise.shape[1] ** -0.5)
+        nn.init.normal_(self.depthwise, std=self.depthwise[0].numel() ** -0.5)
+
+    def forward(self, features: Tensor, prompt: Tensor) -> Tensor:
+        """Features F (B, C, *S) and prompt P' (B, C_in, *S) to P (B, C_p, *S)."""
+        update = convolve_separably(torch.cat([features, prompt], 1), self.depthwise, self.pointwise)
+        result: Tensor = self.norm(prompt + update)
+        return result

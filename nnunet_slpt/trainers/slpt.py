@@ -32,7 +32,7 @@ from nnunet_slpt.trainers.start import (
     leaving_nothing_behind,
     start_from_pretrained,
 )
-from nnunet_slpt.trainers.training_cases import check_cases, check_split, foreground_frequency
+from nnunet_slpt.trainers.training_cases import check_cases, check_folder, foreground_frequency
 from nnunet_slpt.trainers.views import MultiViewTransform, view_pipelines
 from nnunet_slpt.trainers.watch import RunWatch, disagreement, has_foreground
 
@@ -118,6 +118,8 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
             read_checkpoint(requested)
         map_cuda_storages_to_cpu()
         self.pretrained_file = str(requested)
+        # nnU-Net writes these plans beside the model and into the checkpoints: they tell where it came from.
+        self.plans_manager.plans[PLANS_KEY]["pretrained_checkpoint"] = str(requested)
         self.network = nn.Module()
 
     def load_checkpoint(self, filename_or_checkpoint: str) -> None:
@@ -141,7 +143,7 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
     def get_tr_and_val_datasets(self) -> tuple[Any, Any]:
         """As nnU-Net, after a look at the training cases; the meta prompt starts from their foreground."""
         available = self.dataset_class.get_identifiers(self.preprocessed_dataset_folder)
-        check_split(self.fold, Path(self.preprocessed_dataset_folder_base), available)
+        check_folder(self.fold, Path(self.preprocessed_dataset_folder_base), available)
         training, validation = super().get_tr_and_val_datasets()
         check_cases(training, validation, available)
         if self.current_epoch == 0:
@@ -197,16 +199,19 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
         self.optimizer.zero_grad(set_to_none=True)
         losses = []
         with self._without_sync():
-            if self.config.weight_diversity:
+            # The K prompts are made once a step. All passes leave their gradients at these leaves.
+            with self._autocast():
                 prompts = self.prompted.prompts()
-                self._backward(self.config.weight_diversity * diversity_loss(prompts))
+            leaves = prompts.detach().requires_grad_()
+            self._backward(self.config.weight_diversity * diversity_loss(leaves))
             for k, loss in enumerate(self.prompt_losses):
                 target = [level[:, k].to(self.device, non_blocking=True) for level in targets]
                 with self._autocast():
-                    output = self.network(views[:, k], prompt=k)
+                    output = self.network(views[:, k], prompt=k, prompts=leaves)
                     value = loss(output, target if self.enable_deep_supervision else target[0])
                 self._backward(value)
                 losses.append(value.detach())
+            prompts.backward(leaves.grad)
         finite = take_step(self._tuned_parameters(), self.optimizer, self.grad_scaler, self.is_ddp)
         self._warn(self.watch.after_step(finite, has_foreground(targets[0], self.label_manager)))
         return {"loss": torch.stack(losses).mean().cpu().numpy()}

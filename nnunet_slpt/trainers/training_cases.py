@@ -3,7 +3,7 @@
 Reads preprocessed data, writes nothing. Must not import the networks.
 """
 
-__all__ = ["check_cases", "check_split", "foreground_frequency"]
+__all__ = ["check_cases", "check_folder", "foreground_frequency"]
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,17 +22,23 @@ FEWEST_CASES = 2
 HOST_FOLDS = 5  # nnUNetTrainer.do_split
 
 
-def check_split(fold: int | str, folder: Path, available: Sequence[str]) -> None:
-    """Refuse what nnU-Net cannot split: it makes five folds where no split is given.
+def check_folder(fold: int | str, folder: Path, available: Sequence[str]) -> None:
+    """Refuse a preprocessed dataset that nnU-Net would stumble over, some of it only after hours.
 
     Args:
         fold: a number or ``all``.
-        folder: where ``splits_final.json`` may lie.
+        folder: of the preprocessed dataset, where ``splits_final.json`` may lie.
         available: identifiers of all preprocessed cases.
 
     Raises:
-        DatasetError: there is no split, and there are fewer cases than folds.
+        DatasetError: there is no fingerprint; or no split, and fewer cases than nnU-Net makes folds.
     """
+    fingerprint = folder / "dataset_fingerprint.json"
+    if not fingerprint.is_file():
+        raise DatasetError(
+            f"There is no {fingerprint}, which nnU-Net copies beside the model. Run "
+            f"nnUNetv2_extract_fingerprint -d {folder.name}, or copy the file if the data comes ready-made."
+        )
     file = folder / "splits_final.json"
     if fold != "all" and not file.is_file() and len(available) < HOST_FOLDS:
         raise DatasetError(

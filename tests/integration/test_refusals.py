@@ -117,6 +117,11 @@ def four_cases_and_no_split(task: Any) -> dict[str, Any]:
     return pretrained(task)
 
 
+def no_fingerprint(task: Any) -> dict[str, Any]:
+    (task.dataset_file.parent / "dataset_fingerprint.json").unlink()
+    return pretrained(task)
+
+
 def empty_labels(task: Any) -> dict[str, Any]:
     task.preprocess(lambda labels: labels * 0)
     return pretrained(task)
@@ -149,6 +154,7 @@ REFUSED = [
     (no_validation_case, DatasetError, ["0 validation cases, expected 1", "Move a case"]),
     (a_case_that_is_not_preprocessed, DatasetError, ["case_77", "holds 6 cases", "nnUNetv2_preprocess"]),
     (four_cases_and_no_split, DatasetError, ["4 preprocessed cases", "5 folds", "splits_final.json"]),
+    (no_fingerprint, DatasetError, ["dataset_fingerprint.json", "nnUNetv2_extract_fingerprint -d"]),
     (empty_labels, DatasetError, ["all 4 training cases are empty", "dataset.json"]),
 ]
 

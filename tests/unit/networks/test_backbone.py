@@ -16,14 +16,14 @@ from nnunet_slpt.networks.backbone import describe_stages, freeze
 def test_stages_come_in_the_order_in_which_they_run(build: Any) -> None:
     stages = describe_stages(build(3))
     assert [stage.channels for stage in stages] == [4, 8, 12, 8, 4]
-    assert [stage.stride for stage in stages] == [(1, 2, 2), (2, 2, 2), (1, 1, 1), (2, 2, 2), (1, 2, 2)]
+    assert [stage.stride for stage in stages] == [(2, 4, 4), (2, 2, 2), (1, 1, 1), (2, 2, 2), (1, 2, 2)]
     assert [stage.kernel for stage in stages] == [(1, 3, 3), *[(3, 3, 3)] * 3, (1, 3, 3)]
 
 
 def test_kernels_and_strides_may_be_one_number() -> None:
     stages = describe_stages(plain(2, kernel_sizes=3, strides=[1, 2, 2]))
     assert {stage.kernel for stage in stages} == {(3, 3)}
-    assert stages[0].stride == (2, 2)
+    assert stages[0].stride == (4, 4)
 
 
 def test_freezing_reaches_everything() -> None:

@@ -48,11 +48,6 @@ def test_they_stay_bounded_after_steps_of_any_size(rate: float) -> None:
     assert flat.square().mean(1).max() <= 1 + 1e-4
 
 
-def test_the_chosen_ones_are_rows_of_all() -> None:
-    made = prompts()
-    torch.testing.assert_close(made([2, 0]), made()[[2, 0]])
-
-
 @each_patch
 def test_the_meta_prompt_is_the_probability_at_half_the_size(patch: tuple[int, ...]) -> None:
     made = prompts(patch, started=False)

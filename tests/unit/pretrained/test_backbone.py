@@ -56,6 +56,7 @@ def test_a_misfit_names_layers_shapes_and_the_way_out(prompted, pretrained):
         in message
     )
     assert "nnUNetv2_move_plans_between_datasets -s Dataset001_Tiny -t TARGET -sp nnUNetPlans" in message
+    assert "nnUNetv2_extract_fingerprint -d TARGET" in message
     assert "more" in message
 
 

@@ -31,10 +31,13 @@ def build() -> PromptedUNet:
 
 
 def backward(network: Any, images: torch.Tensor) -> None:
-    """As the trainer: the diversity of the prompts, then prompt by prompt."""
-    diversity_loss(unwrap(network).prompts()).backward()
+    """As the trainer: prompts once, their diversity, then pass by pass, and last back into the prompts."""
+    prompts = unwrap(network).prompts()
+    leaves = prompts.detach().requires_grad_()
+    diversity_loss(leaves).backward()
     for k in range(2):
-        network(images, prompt=k)[0].square().mean().backward()
+        network(images, prompt=k, prompts=leaves)[0].square().mean().backward()
+    prompts.backward(leaves.grad)
 
 
 def gradients(network: PromptedUNet) -> dict[str, torch.Tensor]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nnunet_slpt.errors import DatasetError
-from nnunet_slpt.trainers.training_cases import check_cases, check_split
+from nnunet_slpt.trainers.training_cases import check_cases, check_folder
 
 
 def dataset(locations: dict[str, dict[Any, list[int]]]) -> Any:
@@ -52,11 +52,18 @@ def test_a_region_counts_as_foreground() -> None:
 
 @pytest.mark.parametrize(("fold", "cases", "has_file"), [("all", 2, False), (0, 5, False), (0, 2, True)])
 def test_what_nnunet_can_split_passes(tmp_path: Path, fold: int | str, cases: int, has_file: bool) -> None:
+    (tmp_path / "dataset_fingerprint.json").touch()
     if has_file:
         (tmp_path / "splits_final.json").touch()
-    check_split(fold, tmp_path, list("abcdefg")[:cases])
+    check_folder(fold, tmp_path, list("abcdefg")[:cases])
 
 
 def test_too_few_cases_to_split_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "dataset_fingerprint.json").touch()
     with pytest.raises(DatasetError, match=r"4 preprocessed cases.*5 folds.*splits_final\.json"):
-        check_split(0, tmp_path, list("abcd"))
+        check_folder(0, tmp_path, list("abcd"))
+
+
+def test_a_folder_without_a_fingerprint_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"no .*dataset_fingerprint\.json.*nnUNetv2_extract_fingerprint"):
+        check_folder("all", tmp_path, list("abcd"))
