@@ -9,6 +9,7 @@ __all__ = [
     "ConfigError",
     "DatasetError",
     "SLPTError",
+    "SelectionError",
     "one_of",
 ]
 
@@ -32,7 +33,11 @@ class CheckpointError(SLPTError, RuntimeError):
 
 
 class DatasetError(SLPTError, RuntimeError):
-    """The training cases cannot be used for tuning."""
+    """The cases of a dataset cannot be used: for tuning, or to choose from."""
+
+
+class SelectionError(SLPTError, RuntimeError):
+    """The next cases cannot be chosen: the budget, the strategy or an earlier round stands in the way."""
 
 
 def one_of(kind: str, got: object, known: Iterable[object]) -> str:

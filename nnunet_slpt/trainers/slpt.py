@@ -117,9 +117,8 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
         with self._leaving_nothing_behind():
             read_checkpoint(requested)
         map_cuda_storages_to_cpu()
-        self.pretrained_file = str(requested)
         # nnU-Net writes these plans beside the model and into the checkpoints: they tell where it came from.
-        self.plans_manager.plans[PLANS_KEY]["pretrained_checkpoint"] = str(requested)
+        self.plans_manager.plans[PLANS_KEY]["pretrained_checkpoint"] = self.pretrained_file = str(requested)
         self.network = nn.Module()
 
     def load_checkpoint(self, filename_or_checkpoint: str) -> None:

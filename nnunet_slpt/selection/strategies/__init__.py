@@ -1,0 +1,3 @@
+"""The strategies, one a file."""
+
+__all__: list[str] = []
