@@ -1,0 +1,85 @@
+"""What the network has seen in each case, on disk, so that a killed run continues where it stopped.
+
+Owns when a remembered case still counts. Must not import torch or nnU-Net.
+"""
+
+__all__ = ["CaseCache", "cache_key"]
+
+import hashlib
+import io
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nnunet_slpt.errors import SelectionError
+
+FORMAT = 1
+_KEY = "key"
+
+
+def cache_key(**what: Any) -> str:
+    """SHA-256 of everything that an answer depends on: image, model, settings.
+
+    Args:
+        what: anything that JSON holds.
+    """
+    return hashlib.sha256(json.dumps({"format": FORMAT} | what, sort_keys=True).encode()).hexdigest()
+
+
+class CaseCache:
+    """Arrays by case, each file valid for one key alone.
+
+    A case has one file: an answer to another image, model or setting replaces it.
+
+    Args:
+        folder: made when first written to.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def read(self, case: str, key: str) -> dict[str, NDArray[Any]] | None:
+        """The arrays that were written for this key, or ``None``."""
+        try:
+            stored = io.BytesIO(self._file(case).read_bytes())
+            arrays = dict(np.load(stored, allow_pickle=False))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+            return None  # damaged from outside: writing is atomic; it is computed again
+        return arrays if str(arrays.pop(_KEY, "")) == key else None
+
+    def write(self, case: str, key: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Remember arrays; complete or not at all, whenever the process dies.
+
+        Raises:
+            SelectionError: the folder cannot be written to, or the disk is full.
+        """
+        buffer = io.BytesIO()
+        content: dict[str, Any] = {_KEY: np.array(key), **arrays}
+        np.savez(buffer, **content)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            descriptor, partial = tempfile.mkstemp(dir=self.folder, suffix=".part")
+            try:
+                with os.fdopen(descriptor, "wb") as stream:
+                    stream.write(buffer.getbuffer())
+                os.replace(partial, self._file(case))
+            except BaseException:
+                Path(partial).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            raise SelectionError(
+                f"Cannot write to {self.folder}: {error.strerror}. Make room or make it writable; what is "
+                "computed already is kept, and the next call continues from it."
+            ) from error
+
+    def _file(self, case: str) -> Path:
+        return self.folder / f"{case}.npz"

@@ -1,0 +1,283 @@
+"""A trained nnU-Net that looks at cases: pooled features of its encoder, predictions of its prompts.
+
+Owns what the selection must know of nnU-Net's inference. Writes nothing.
+"""
+
+__all__ = ["Model", "find_model_folder"]
+
+import copy
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+from acvl_utils.cropping_and_padding.padding import pad_nd_image
+from nnunetv2.inference.data_iterators import preprocessing_iterator_fromfiles
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+from nnunetv2.inference.sliding_window_prediction import compute_steps_for_sliding_window
+from nnunetv2.utilities.file_path_utilities import get_output_folder
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from nnunet_slpt.errors import CheckpointError, SelectionError
+from nnunet_slpt.networks import PromptedUNet
+from nnunet_slpt.selection.features import FeatureSums
+
+ImageFiles = tuple[str, Sequence[Path]]
+
+
+def find_model_folder(dataset: str, trainer: str, plans: str, configuration: str) -> Path:
+    """Where nnU-Net puts the model of these names, in ``nnUNet_results``.
+
+    Raises:
+        SelectionError: ``nnUNet_results`` is not set.
+    """
+    if "nnUNet_results" not in os.environ:
+        raise SelectionError(
+            "nnUNet_results is not set, so there is no place to look for the model. Set it, or pass -m."
+        )
+    return Path(get_output_folder(dataset, trainer, plans, configuration))
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A result folder of nnU-Net, loaded.
+
+    Args:
+        folder: with ``plans.json``, ``dataset.json`` and ``fold_X/``.
+        checkpoints: one a fold.
+        predictor: nnU-Net's, initialised.
+    """
+
+    folder: Path
+    checkpoints: tuple[Path, ...]
+    predictor: Any
+
+    @classmethod
+    def load(
+        cls,
+        folder: Path,
+        folds: Sequence[str] | None,
+        checkpoint: str,
+        device: torch.device,
+        step_size: float,
+        mirroring: bool,
+    ) -> "Model":
+        """Load what ``nnUNetv2_predict`` would.
+
+        Args:
+            folder: of the model.
+            folds: numbers or ``all``; ``None`` takes all that are there.
+            checkpoint: file name inside each fold's folder.
+            device: to run on.
+            step_size: of the sliding window, as a share of the patch.
+            mirroring: average predictions over mirrored images.
+
+        Raises:
+            CheckpointError: the folder is no model, or a fold or its checkpoint is missing.
+        """
+        files = _checkpoints(folder, folds, checkpoint)
+        predictor = nnUNetPredictor(
+            tile_step_size=step_size,
+            use_mirroring=mirroring,
+            perform_everything_on_device=device.type == "cuda",
+            device=device,
+            allow_tqdm=False,
+        )
+        names = tuple(file.parent.name.removeprefix("fold_") for file in files)
+        predictor.initialize_from_trained_model_folder(str(folder), names, checkpoint)
+        return cls(folder, files, predictor)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Of plans, dataset.json and checkpoints: another model has another one."""
+        digest = hashlib.sha256()
+        for file in (self.folder / "plans.json", self.folder / "dataset.json", *self.checkpoints):
+            digest.update(f"{file.relative_to(self.folder)} {file.stat().st_size}\n".encode())
+            with file.open("rb") as stream:
+                while block := stream.read(2**20):
+                    digest.update(block)
+        return digest.hexdigest()
+
+    @property
+    def network(self) -> nn.Module:
+        """Without the wrapper of torch.compile."""
+        network: nn.Module = getattr(self.predictor.network, "_orig_mod", self.predictor.network)
+        return network
+
+    @property
+    def prompts(self) -> int:
+        """K, or 0 for a network without prompts."""
+        return self.network.prompts.count if isinstance(self.network, PromptedUNet) else 0
+
+    @property
+    def regions(self) -> bool:
+        """Classes overlap: sigmoid instead of softmax."""
+        return bool(self.predictor.label_manager.has_regions)
+
+    @property
+    def window(self) -> dict[str, Any]:
+        """What its predictions depend on beside image and weights."""
+        predictor = self.predictor
+        mirrored = list(predictor.allowed_mirroring_axes or []) if predictor.use_mirroring else []
+        return {"step_size": predictor.tile_step_size, "mirrored_axes": mirrored}
+
+    def check_fits(self, dataset_json: dict[str, Any]) -> None:
+        """Refuse a dataset that this network cannot look at.
+
+        Raises:
+            SelectionError: other number of channels, or files that its plans' reader cannot read.
+        """
+        ours, theirs = self.predictor.dataset_json["channel_names"], dataset_json["channel_names"]
+        if len(ours) != len(theirs):
+            raise SelectionError(
+                f"The model in {self.folder} takes {len(ours)} image channels ({', '.join(ours.values())}), "
+                f"the dataset has {len(theirs)} ({', '.join(theirs.values())}). Pass a model with -m that "
+                "was trained on as many images a case."
+            )
+        endings = self.predictor.plans_manager.image_reader_writer_class.supported_file_endings
+        if dataset_json["file_ending"] not in endings:
+            raise SelectionError(
+                f"The plans of {self.folder} read {', '.join(endings)}; the dataset's images end in "
+                f"{dataset_json['file_ending']}. Convert the images, or pass another model with -m."
+            )
+
+    def check_encoder(self) -> None:
+        """Refuse a network without stages to take features from.
+
+        Raises:
+            SelectionError: neither a plain nor a residual U-Net.
+        """
+        if not hasattr(getattr(self.network, "encoder", None), "output_channels"):
+            raise SelectionError(
+                f"Features are taken from the stages of an encoder, and the {type(self.network).__name__} in "
+                f"{self.folder} has none. Use a PlainConvUNet or a ResidualEncoderUNet, or a strategy that "
+                "needs no features."
+            )
+
+    def check_prompts(self, strategy: str) -> None:
+        """Refuse a network whose predictions cannot disagree.
+
+        Raises:
+            SelectionError: no prompts, or one alone.
+        """
+        if self.prompts < 2:
+            raise SelectionError(
+                f"The strategy '{strategy}' compares the predictions of several prompts, and the model in "
+                f"{self.folder} has {self.prompts or 'none'}. Pass the folder of an nnUNetTrainerSLPT run "
+                "with -m, or choose a strategy that needs features alone, such as -strategy diversity."
+            )
+
+    def preprocess(self, cases: Sequence[ImageFiles], processes: int) -> Iterator[tuple[str, Tensor, Any]]:
+        """Name, image (C, *S) on the network's grid, and properties, case by case in the given order.
+
+        Args:
+            cases: names with their image files.
+            processes: to preprocess in; 0 does it in this one.
+        """
+        predictor = self.predictor
+        plans, settings = predictor.plans_manager, predictor.configuration_manager
+        files = [[str(file) for file in images] for _, images in cases]
+        if processes:
+            items = preprocessing_iterator_fromfiles(
+                files, None, None, plans, predictor.dataset_json, settings, processes
+            )
+            for (name, _), item in zip(cases, items, strict=True):
+                yield name, item["data"], item["data_properties"]
+            return
+        preprocessor = settings.preprocessor_class(verbose=False)
+        for (name, _), paths in zip(cases, files, strict=True):
+            data, _, properties = preprocessor.run_case(paths, None, plans, settings, predictor.dataset_json)
+            yield name, torch.from_numpy(data).float(), properties
+
+    @torch.inference_mode()
+    def features(self, image: Tensor) -> list[NDArray[np.float32]]:
+        """Mean and standard deviation (2, C_s) of each encoder stage's channels over a case.
+
+        Of the first fold's network; in patches that overlap as little as they can.
+
+        Args:
+            image: (C, *S), preprocessed.
+        """
+        network: Any = self.network
+        network.load_state_dict(self.predictor.list_of_parameters[0])
+        encoder = network.to(self.predictor.device).eval().encoder
+        patch_size = self.predictor.configuration_manager.patch_size
+        inside = torch.ones(1, *image.shape[1:])
+        padded = [pad_nd_image(x, patch_size, "constant", {"value": 0}) for x in (image, inside)]
+        sums = FeatureSums()
+        with self._autocast():
+            for window in _windows(padded[0].shape[1:], patch_size):
+                patch, mask = (x[(slice(None), *window)][None].to(self.predictor.device) for x in padded)
+                sums.add(encoder(patch), mask)
+        return sums.mean_and_deviation()
+
+    def predictions(self, image: Tensor) -> Tensor:
+        """Logits (K · folds, C, *S) of every prompt of every fold, by nnU-Net's own sliding window.
+
+        Args:
+            image: (C, *S), preprocessed.
+        """
+        window = copy.copy(self.predictor)
+        classes = self.predictor.label_manager.num_segmentation_heads
+        window.network = _PromptsAsChannels(self.network)
+        # All that the window asks of a label manager is how many channels to make room for.
+        window.label_manager = SimpleNamespace(num_segmentation_heads=self.prompts * classes)
+        members = []
+        for weights in self.predictor.list_of_parameters:
+            self.network.load_state_dict(weights)
+            logits = window.predict_sliding_window_return_logits(image).cpu()
+            members.append(logits.unflatten(0, (self.prompts, classes)))
+        return torch.cat(members)
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        # As nnU-Net: on CUDA alone.
+        return torch.autocast("cuda") if self.predictor.device.type == "cuda" else nullcontext()
+
+
+class _PromptsAsChannels(nn.Module):
+    """The K predictions of a prompted network side by side, as one prediction of K · C channels."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.network.predict_prompts(x)
+        return logits.transpose(0, 1).flatten(1, 2)
+
+
+def _checkpoints(folder: Path, folds: Sequence[str] | None, checkpoint: str) -> tuple[Path, ...]:
+    missing = [name for name in ("plans.json", "dataset.json") if not (folder / name).is_file()]
+    if missing:
+        raise CheckpointError(
+            f"{folder} is no model folder of nnU-Net: {' and '.join(missing)} missing. Expected a folder "
+            "such as nnUNet_results/DATASET/TRAINER__PLANS__CONFIGURATION; pass it with -m."
+        )
+    there = sorted(file.parent.name.removeprefix("fold_") for file in folder.glob(f"fold_*/{checkpoint}"))
+    # As nnU-Net: a model of all cases is only taken if asked for, or if there is nothing else.
+    wanted = list(folds) if folds else [fold for fold in there if fold != "all"] or there
+    absent = [fold for fold in wanted if fold not in there]
+    if absent or not wanted:
+        raise CheckpointError(
+            f"{folder} has no {checkpoint} of fold {', '.join(absent) or '(any)'}; it has folds "
+            f"{', '.join(there) or 'none'}. Choose with -f and -chk, or finish the training."
+        )
+    return tuple(folder / f"fold_{fold}" / checkpoint for fold in wanted)
+
+
+def _windows(grid: Sequence[int], patch_size: Sequence[int]) -> list[tuple[Any, ...]]:
+    """Patches that cover the grid; with a 2D patch in 3D, slice by slice."""
+    axes = len(patch_size)
+    windows: list[tuple[Any, ...]] = [()] if axes == len(grid) else [(i,) for i in range(grid[0])]
+    starts = compute_steps_for_sliding_window(grid[-axes:], patch_size, 1.0)
+    for size, along in zip(patch_size, starts, strict=True):
+        windows = [(*window, slice(start, start + size)) for window in windows for start in along]
+    return windows

@@ -1,0 +1,164 @@
+"""From the predictions of several prompts to how unsure the network is: voxel by voxel, then for a case.
+
+Owns SLPT's equations for the uncertainty. Must not import nnU-Net.
+"""
+
+__all__ = ["AGGREGATIONS", "MEASURES", "CaseUncertainty", "aggregate", "case_uncertainty", "voxel_maps"]
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+MEASURES = ("inter_prompt", "intra_prompt", "entropy")
+RIM_VOXELS = 2
+TOP_SHARE = 0.005
+VOXELS_AT_ONCE = 2**21  # times classes; so that a large case needs little more memory than its predictions
+_MAX_POOL = {2: F.max_pool2d, 3: F.max_pool3d}
+
+
+@dataclass(frozen=True, eq=False)
+class CaseUncertainty:
+    """How unsure the network is about one case.
+
+    Args:
+        scores: "measure/aggregation" → number, and ``prompt_dice``.
+        class_entropy: (C,), mean predictive entropy over the voxels predicted as each foreground class or
+            region; NaN where there are none.
+    """
+
+    scores: Mapping[str, float]
+    class_entropy: np.ndarray
+
+
+def case_uncertainty(logits: Tensor, regions: bool) -> CaseUncertainty:
+    """All scores of a case, for every aggregation.
+
+    Args:
+        logits: (K, C, *S), one prediction a prompt.
+        regions: classes overlap: sigmoid instead of softmax.
+    """
+    maps = voxel_maps(logits, regions)
+    labels = _segment(maps["probability"], regions, 0.5)
+    foreground = labels.any(0)
+    scores = {
+        f"{measure}/{how}": aggregate(maps[measure], foreground, how)
+        for measure in MEASURES
+        for how in AGGREGATIONS
+    }
+    scores["prompt_dice"] = prompt_dice(logits, regions)
+    sizes = labels.flatten(1).sum(1)
+    sums = torch.stack([(maps["entropy"] * one).sum() for one in labels])
+    return CaseUncertainty(scores, torch.where(sizes > 0, sums / sizes, torch.nan).numpy())
+
+
+def voxel_maps(logits: Tensor, regions: bool) -> dict[str, Tensor]:
+    """What the K predictions say about each voxel.
+
+    With Y_k the K probability maps, Y their mean and H the entropy (for regions the sum of the binary
+    entropies), in nats:
+
+    - ``intra_prompt``: mean of H(Y_k), how unsure each prompt is by itself;
+    - ``inter_prompt``: mean of KL(Y_k | Y), how far the prompts lie apart. It equals H(Y) - mean H(Y_k), the
+      mutual information of prompt and prediction, which others call BALD;
+    - ``entropy``: H(Y), their sum.
+
+    Args:
+        logits: (K, C, *S).
+        regions: classes overlap: sigmoid instead of softmax.
+
+    Returns:
+        The three maps (*S), and ``probability``, Y (C, *S); float32.
+
+    References:
+        SLPT (arXiv:2308.04911), section 2.3. BALD: Houlsby et al. (arXiv:1112.5745), equation 2.
+    """
+    prompts, channels, *grid = logits.shape
+    flat = logits.reshape(prompts, channels, -1)
+    parts = [_maps_of(part, regions) for part in torch.split(flat, VOXELS_AT_ONCE // channels, dim=-1)]
+    joined = {name: torch.cat([part[name] for part in parts], -1) for name in parts[0]}
+    return {name: values.reshape(*values.shape[:-1], *grid) for name, values in joined.items()}
+
+
+def _maps_of(logits: Tensor, regions: bool) -> dict[str, Tensor]:
+    """As ``voxel_maps``, of (K, C, voxels)."""
+    logits = logits.float()
+    probability = logits.sigmoid() if regions else logits.softmax(1)
+    mean = probability.mean(0)
+    intra = _entropy(probability, regions).mean(0)
+    total = _entropy(mean[None], regions)[0]
+    inter = (total - intra).clamp_min(0)
+    return {"intra_prompt": intra, "inter_prompt": inter, "entropy": total, "probability": mean}
+
+
+def _entropy(probability: Tensor, regions: bool) -> Tensor:
+    """(K, C, voxels) to (K, voxels)."""
+    of_each: Tensor = torch.special.entr(probability)
+    if regions:
+        of_each = of_each + torch.special.entr(1 - probability)
+    return of_each.sum(1)
+
+
+def prompt_dice(logits: Tensor, regions: bool) -> float:
+    """1 - Dice between two prompts' segmentations: the mean over pairs and over classes that either has.
+
+    0 if there is one prompt, or no foreground at all.
+
+    Args:
+        logits: (K, C, *S).
+        regions: classes overlap.
+    """
+    masks = torch.stack([_segment(one, regions, 0.0) for one in logits]).flatten(2)
+    losses = []
+    for one, other in combinations(masks, 2):
+        size = one.sum(1) + other.sum(1)
+        overlap = 2 * (one & other).sum(1)
+        losses.append((1 - overlap / size)[size > 0])
+    every = torch.cat(losses) if losses else torch.zeros(0)
+    return float(every.mean()) if every.numel() else 0.0
+
+
+def _segment(values: Tensor, regions: bool, threshold: float) -> Tensor:
+    """Logits or probabilities (C, *S) to booleans (foreground classes, *S); regions lie above a threshold."""
+    if regions:
+        return values > threshold
+    classes = torch.arange(1, values.shape[0]).view(-1, *[1] * (values.ndim - 1))
+    return values.argmax(0) == classes
+
+
+def aggregate(values: Tensor, foreground: Tensor, how: str) -> float:
+    """One number for a case.
+
+    Args:
+        values: (*S).
+        foreground: (*S) booleans, what the network predicts as foreground.
+        how: one of ``AGGREGATIONS``.
+    """
+    return float(AGGREGATIONS[how](values, foreground))
+
+
+def _foreground_and_rim(values: Tensor, foreground: Tensor) -> Tensor:
+    """Mean over predicted foreground and what lies around it; where nothing is predicted, as ``top``."""
+    if not foreground.any():
+        return _top(values, foreground)
+    pool = _MAX_POOL[values.ndim]
+    near = pool(foreground[None, None].float(), 2 * RIM_VOXELS + 1, 1, RIM_VOXELS)[0, 0].bool()
+    return values[near].mean()
+
+
+def _top(values: Tensor, foreground: Tensor) -> Tensor:
+    """Mean over the most uncertain voxels: large structures and small ones count alike."""
+    return values.flatten().topk(max(1, round(TOP_SHARE * values.numel()))).values.mean()
+
+
+# Voxels to a case. A sum favours large structures, a mean over the image drowns small ones.
+AGGREGATIONS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "foreground": _foreground_and_rim,
+    "top": _top,
+    "mean": lambda values, foreground: values.mean(),
+    "sum": lambda values, foreground: values.sum(),
+}

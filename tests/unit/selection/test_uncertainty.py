@@ -1,0 +1,147 @@
+"""The measures of uncertainty, against their definitions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from nnunet_slpt.selection import uncertainty
+from nnunet_slpt.selection.uncertainty import (
+    AGGREGATIONS,
+    MEASURES,
+    aggregate,
+    case_uncertainty,
+    prompt_dice,
+    voxel_maps,
+)
+
+each_kind = pytest.mark.parametrize("regions", [False, True])
+
+
+def logits(prompts: int = 3, grid: tuple[int, ...] = (4, 5, 6), seed: int = 0) -> Tensor:
+    return 2 * torch.randn(prompts, 3, *grid, generator=torch.Generator().manual_seed(seed))
+
+
+def probabilities(given: Tensor, regions: bool) -> Tensor:
+    return given.double().sigmoid() if regions else given.double().softmax(1)
+
+
+def divergence(one: Tensor, other: Tensor, regions: bool) -> Tensor:
+    """KL(one | other) over the classes; of each region's two outcomes."""
+    terms = one * (one / other).log()
+    if regions:
+        terms = terms + (1 - one) * ((1 - one) / (1 - other)).log()
+    return terms.sum(1)
+
+
+@each_kind
+def test_inter_prompt_is_the_mean_divergence_from_the_mean(regions: bool) -> None:
+    given = logits()
+    each = probabilities(given, regions)
+    expected = divergence(each, each.mean(0, keepdim=True), regions).mean(0)
+    maps = voxel_maps(given, regions)
+    torch.testing.assert_close(maps["inter_prompt"].double(), expected, atol=1e-5, rtol=1e-4)
+
+
+@each_kind
+def test_inter_and_intra_add_up_to_the_predictive_entropy(regions: bool) -> None:
+    given = logits()
+    maps = voxel_maps(given, regions)
+    mean = probabilities(given, regions).mean(0)
+    entropy = -(mean * mean.log()).sum(0)
+    if regions:
+        entropy = entropy - ((1 - mean) * (1 - mean).log()).sum(0)
+    torch.testing.assert_close(maps["entropy"].double(), entropy, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(maps["inter_prompt"] + maps["intra_prompt"], maps["entropy"])
+
+
+def test_prompts_that_agree_differ_in_nothing_but_may_all_be_unsure() -> None:
+    maps = voxel_maps(torch.zeros(3, 4, 2, 2), regions=False)
+    assert maps["inter_prompt"].max() < 1e-6
+    torch.testing.assert_close(maps["intra_prompt"], torch.full((2, 2), math.log(4)))
+
+
+def test_prompts_that_are_sure_of_different_things_differ_as_much_as_can_be() -> None:
+    certain = torch.full((2, 2, 1, 1), -50.0)
+    certain[0, 0] = certain[1, 1] = 50.0
+    maps = voxel_maps(certain, regions=False)
+    assert float(maps["inter_prompt"]) == pytest.approx(math.log(2))
+    assert float(maps["intra_prompt"]) == pytest.approx(0)
+
+
+@each_kind
+def test_working_in_parts_changes_nothing(regions: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = voxel_maps(logits(), regions)
+    monkeypatch.setattr(uncertainty, "VOXELS_AT_ONCE", 21)
+    for name, values in voxel_maps(logits(), regions).items():
+        torch.testing.assert_close(values, whole[name])
+
+
+def test_half_precision_logits_give_finite_numbers() -> None:
+    extreme = logits().half() * 1000
+    scores = case_uncertainty(extreme, regions=False).scores
+    assert all(math.isfinite(score) for score in scores.values())
+
+
+@each_kind
+def test_prompt_dice_is_one_minus_the_mean_dice_of_pairs(regions: bool) -> None:
+    given = logits()
+    if regions:
+        masks = (given > 0).flatten(2).numpy()
+    else:
+        labels = given.argmax(1).flatten(1).numpy()
+        masks = np.stack([labels == 1, labels == 2], 1)
+    losses = [
+        1 - 2 * (masks[a, c] & masks[b, c]).sum() / (masks[a, c].sum() + masks[b, c].sum())
+        for a, b in ((0, 1), (0, 2), (1, 2))
+        for c in range(masks.shape[1])
+    ]
+    assert prompt_dice(given, regions) == pytest.approx(np.mean(losses))
+
+
+def test_prompt_dice_without_any_foreground_is_zero() -> None:
+    background = torch.zeros(3, 2, 4, 4)
+    background[:, 0] = 5
+    assert prompt_dice(background, regions=False) == 0
+    assert prompt_dice(logits(prompts=1), regions=False) == 0
+
+
+def test_a_class_is_scored_over_the_voxels_predicted_as_it() -> None:
+    given = torch.zeros(2, 3, 1, 4)
+    given[:, 1, :, :2] = 3.0  # two voxels of class 1, none of class 2
+    given[:, 0, :, 2:] = 9.0
+    uncertain = case_uncertainty(given, regions=False)
+    entropy = voxel_maps(given, regions=False)["entropy"]
+    assert uncertain.class_entropy[0] == pytest.approx(float(entropy[0, 0]))
+    assert np.isnan(uncertain.class_entropy[1])
+
+
+def test_every_measure_has_every_aggregation() -> None:
+    scores = case_uncertainty(logits(grid=(7, 8)), regions=False).scores
+    expected = {f"{measure}/{how}" for measure in MEASURES for how in AGGREGATIONS} | {"prompt_dice"}
+    assert scores.keys() == expected
+
+
+def test_foreground_is_dilated_by_two_voxels() -> None:
+    values, foreground = torch.zeros(9, 9), torch.zeros(9, 9, dtype=torch.bool)
+    foreground[4, 4] = True
+    values[2:7, 2:7] = 1
+    assert aggregate(values, foreground, "foreground") == 1
+    values[2, 2] = 0
+    assert aggregate(values, foreground, "foreground") == pytest.approx(24 / 25)
+
+
+def test_without_foreground_the_top_counts() -> None:
+    values = torch.arange(1000.0).view(10, 100)
+    nothing = torch.zeros(10, 100, dtype=torch.bool)
+    assert aggregate(values, nothing, "foreground") == aggregate(values, nothing, "top") == 997
+
+
+def test_mean_and_sum_are_over_the_whole_image() -> None:
+    values, foreground = torch.rand(4, 5), torch.zeros(4, 5, dtype=torch.bool)
+    assert aggregate(values, foreground, "mean") == pytest.approx(float(values.mean()))
+    assert aggregate(values, foreground, "sum") == pytest.approx(float(values.sum()))
