@@ -8,8 +8,6 @@ __all__ = ["CaseCache", "cache_key"]
 import hashlib
 import io
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_slpt.errors import SelectionError
+from nnunet_slpt.selection.files import write_bytes
 
 FORMAT = 1
 _KEY = "key"
@@ -62,24 +60,11 @@ class CaseCache:
         Raises:
             SelectionError: the folder cannot be written to, or the disk is full.
         """
-        buffer = io.BytesIO()
         content: dict[str, Any] = {_KEY: np.array(key), **arrays}
+        buffer = io.BytesIO()
         np.savez(buffer, **content)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            descriptor, partial = tempfile.mkstemp(dir=self.folder, suffix=".part")
-            try:
-                with os.fdopen(descriptor, "wb") as stream:
-                    stream.write(buffer.getbuffer())
-                os.replace(partial, self._file(case))
-            except BaseException:
-                Path(partial).unlink(missing_ok=True)
-                raise
-        except OSError as error:
-            raise SelectionError(
-                f"Cannot write to {self.folder}: {error.strerror}. Make room or make it writable; what is "
-                "computed already is kept, and the next call continues from it."
-            ) from error
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_bytes(self._file(case), buffer.getvalue())
 
     def _file(self, case: str) -> Path:
         return self.folder / f"{case}.npz"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nnunet_slpt.errors import SelectionError
 from nnunet_slpt.selection.cache import CaseCache, cache_key
 
 ARRAYS = {"a": np.arange(6.0).reshape(2, 3), "names": np.array(["x", "ü"])}
@@ -45,16 +43,6 @@ def test_a_damaged_file_is_as_good_as_none(tmp_path: Path, share: float) -> None
     content = (tmp_path / "case.npz").read_bytes()
     (tmp_path / "case.npz").write_bytes(content[: int(share * len(content))])
     assert cache.read("case", "key") is None
-
-
-def test_a_write_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*paths: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(SelectionError, match=r"No space left.*Make room"):
-        CaseCache(tmp_path).write("case", "key", ARRAYS)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_key_depends_on_every_value_and_not_on_their_order() -> None:
