@@ -1,0 +1,264 @@
+"""Files that are there whole or not at all, their backups, and the lock against a second run.
+
+Standard library and filelock: must not import numpy, torch or nnU-Net.
+"""
+
+__all__ = [
+    "back_up",
+    "check_writable",
+    "exclusive",
+    "hash_of",
+    "move",
+    "read_bytes",
+    "remove",
+    "remove_parts",
+    "write_bytes",
+    "write_json",
+    "write_text",
+]
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from nnunet_slpt.errors import SelectionError
+
+LOCK = ".lock"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+def write_bytes(file: Path, content: bytes) -> None:
+    """Write a file in one step: whoever reads it meanwhile, or after a crash, finds the old or the new one.
+
+    Args:
+        file: to make or to replace; its folder is there.
+        content: all of it.
+
+    Raises:
+        SelectionError: the disk is full, the folder is read-only, or the like; the old file is untouched.
+    """
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if file.exists():
+            shutil.copymode(file, part)
+        part.replace(file)
+    except OSError as error:
+        raise _cannot("written", file, error) from error
+    finally:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+    _sync(file.parent)
+
+
+def write_text(file: Path, text: str) -> None:
+    """As ``write_bytes``, in UTF-8; a file name in it that is no UTF-8 goes out as the bytes it came in.
+
+    Args:
+        file: to make or to replace.
+        text: all of it, with the line ends it has.
+
+    Raises:
+        SelectionError: as ``write_bytes``.
+    """
+    write_bytes(file, text.encode("utf-8", errors="surrogateescape"))
+
+
+def write_json(file: Path, value: Any) -> None:
+    """As ``write_bytes``, in the format of nnU-Net's own JSON files.
+
+    Args:
+        file: to make or to replace.
+        value: of JSON's types.
+
+    Raises:
+        SelectionError: as ``write_bytes``.
+        ValueError: there is a NaN or an infinity in it, which JSON does not know.
+    """
+    write_bytes(file, json.dumps(value, indent=4, allow_nan=False).encode())
+
+
+def read_bytes(file: Path) -> bytes:
+    """All of a file.
+
+    Args:
+        file: to read.
+
+    Raises:
+        SelectionError: it is missing or cannot be read.
+    """
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        reason = error.strerror or repr(error)
+        raise SelectionError(
+            f"{file} cannot be read: {reason}. Check the name and its permissions."
+        ) from error
+
+
+def hash_of(file: Path) -> str | None:
+    """SHA-256 of a file's content; ``None`` if there is no such file.
+
+    Args:
+        file: to read.
+
+    Raises:
+        SelectionError: it is there and cannot be read.
+    """
+    return hashlib.sha256(read_bytes(file)).hexdigest() if file.exists() else None
+
+
+def back_up(file: Path, backup: Path) -> Path:
+    """Copy a file; an earlier backup is never overwritten.
+
+    Args:
+        file: to copy.
+        backup: the name to copy it to. Where that is taken by another content, ``-1``, ``-2`` … is added
+            to its stem; where it is taken by the same content, that is the backup.
+
+    Returns:
+        The backup's path.
+
+    Raises:
+        SelectionError: the file cannot be read, or the copy not be written.
+    """
+    content = read_bytes(file)
+    copy, count = backup, 0
+    while copy.exists() and read_bytes(copy) != content:
+        count += 1
+        copy = backup.with_stem(f"{backup.stem}-{count}")
+    if not copy.exists():
+        write_bytes(copy, content)
+    return copy
+
+
+def move(source: Path, target: Path) -> None:
+    """Give a file another name in one step, replacing what has that name.
+
+    Args:
+        source: the file.
+        target: its new name, in the same file system.
+
+    Raises:
+        SelectionError: the file system refuses.
+    """
+    try:
+        source.replace(target)
+    except OSError as error:
+        raise _cannot("written", target, error) from error
+    _sync(target.parent)
+
+
+def remove(file: Path) -> None:
+    """Remove a file, if it is there.
+
+    Args:
+        file: to remove.
+
+    Raises:
+        SelectionError: the file system refuses.
+    """
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise _cannot("removed", file, error) from error
+    _sync(file.parent)
+
+
+def remove_parts(file: Path) -> None:
+    """Remove what a killed ``write_bytes`` of this file left. Nobody may be writing it: hold the lock.
+
+    Args:
+        file: that was to be written.
+
+    Raises:
+        SelectionError: the file system refuses.
+    """
+    if not file.parent.is_dir():
+        return
+    for part in sorted(file.parent.iterdir()):
+        if part.name.startswith(f".{file.name}.") and part.suffix == ".part":
+            remove(part)
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder in which no file can be made. Leaves nothing behind.
+
+    Args:
+        folder: it, or the folder in which it is going to be made.
+
+    Raises:
+        SelectionError: read-only, full, or no folder.
+    """
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        with TemporaryFile(dir=folder, buffering=0) as probe:  # without a name, so a killed run leaves none
+            probe.write(b"1")
+    except OSError as error:
+        raise _cannot("written to", folder, error) from error
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Be the only one who works on a folder; may be nested. The lock ends with the process, even if killed.
+
+    Args:
+        folder: is made where it is missing.
+
+    Raises:
+        SelectionError: another process holds it, or the folder cannot be written to.
+    """
+    check_writable(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # One object a path and thread, so that nesting counts instead of waiting for itself.
+        lock = FileLock(folder / LOCK, is_singleton=True)
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise SelectionError(
+            f"Another nnunet_slpt_select is running on this dataset: it holds {folder / LOCK}. Wait until it "
+            "has ended, or end it; then start again. The file itself may stay, it does no harm."
+        ) from error
+    except (OSError, NotImplementedError) as error:
+        raise _cannot("locked", folder, error) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _sync(folder: Path) -> None:
+    """Make a new name last through a power cut, where the system can."""
+    with suppress(OSError):  # Windows cannot open a folder, some network drives cannot sync one
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _cannot(done: str, file: Path, error: OSError | NotImplementedError) -> SelectionError:
+    """The error for what the file system refuses, with the remedy."""
+    number = getattr(error, "errno", None)
+    if number in NO_ROOM:
+        remedy = f"Make room on the disk of {file.parent} and start again."
+    elif number in NOT_ALLOWED:
+        remedy = f"Allow this user to write to {file.parent}, or mount it writable, and start again."
+    else:
+        remedy = f"Look at {file.parent}, correct this and start again."
+    reason = getattr(error, "strerror", None) or repr(error)
+    return SelectionError(f"{file} cannot be {done}: {reason}. What was there before is unchanged. {remedy}")

@@ -1,0 +1,138 @@
+"""Where a dataset stands: for ``--status``, in words and as JSON.
+
+Pure: reads no file. Must not import torch or nnU-Net.
+"""
+
+__all__ = ["RoundStatus", "Status", "status_of"]
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from nnunet_slpt.selection.rounds import Round
+
+SHOWN_NAMES = 10
+
+
+@dataclass(frozen=True)
+class RoundStatus:
+    """One round in short.
+
+    Args:
+        number: from 0 on.
+        strategy: that chose.
+        mode: ``prospective`` or ``hide_labels``.
+        chosen: how many cases.
+        waiting: how many of them have no label yet.
+    """
+
+    number: int
+    strategy: str
+    mode: str
+    chosen: int
+    waiting: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where a dataset stands.
+
+    Args:
+        rounds: the first one first.
+        labelled: how many cases are labelled, those for validation not counted.
+        validation: how many validation cases there are.
+        waiting: names of the cases that were chosen and have no label yet, in the order of choice.
+        left: how many cases can still be chosen.
+    """
+
+    rounds: tuple[RoundStatus, ...]
+    labelled: int
+    validation: int
+    waiting: tuple[str, ...]
+    left: int
+
+    @property
+    def next_step(self) -> str:
+        """What to do next."""
+        if self.waiting:
+            return (
+                f"Label the {_cases(len(self.waiting))} listed in to_annotate.csv, then train. "
+                "To go on without the missing ones: --partial."
+            )
+        if not self.left:
+            return "Train: every case is labelled, nothing is left to choose."
+        if not self.rounds:
+            return "Choose the first cases: nnunet_slpt_select -d DATASET -n BUDGET -m MODEL_FOLDER"
+        return "Train with nnUNetv2_train, then choose the next cases with the trained model."
+
+    def text(self) -> str:
+        """For people, without a line end at the end."""
+        lines = [
+            f"Round {one.number}: {_cases(one.chosen)} chosen by {one.strategy}"
+            + (f", {one.waiting} without label" if one.waiting else "")
+            + (" (labels hidden)" if one.mode == "hide_labels" else "")
+            for one in self.rounds
+        ]
+        return "\n".join(
+            [
+                *(lines or ["No round yet"]),
+                f"Labelled: {self.labelled}",
+                f"Validation: {self.validation}",
+                f"Waiting for labels: {len(self.waiting)}{_listed(self.waiting)}",
+                f"Left in the pool: {self.left}",
+                f"Next: {self.next_step}",
+            ]
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs, in JSON's types."""
+        about = asdict(self)
+        return {
+            **about,
+            "rounds": list(about["rounds"]),
+            "waiting": list(self.waiting),
+            "next_step": self.next_step,
+        }
+
+
+def status_of(
+    rounds: Sequence[Round], labelled: Iterable[str], pool: Iterable[str], validation: Iterable[str]
+) -> Status:
+    """Where a dataset stands.
+
+    Args:
+        rounds: all, the first one first.
+        labelled: names of the cases that count as labelled; with hidden labels those that were chosen.
+        pool: names of the cases to choose from; those that are labelled, chosen or for validation by now do
+            not count.
+        validation: names of the fixed validation cases.
+    """
+    have, fixed = set(labelled), set(validation)
+    chosen = [name for one in rounds for name in one.chosen]
+    return Status(
+        rounds=tuple(
+            RoundStatus(
+                number=one.number,
+                strategy=one.strategy,
+                mode=one.mode,
+                chosen=len(one.chosen),
+                waiting=len({*one.chosen} - have),
+            )
+            for one in rounds
+        ),
+        labelled=len(have - fixed),
+        validation=len(fixed),
+        waiting=tuple(name for name in chosen if name not in have),
+        left=len({*pool} - have - fixed - {*chosen}),
+    )
+
+
+def _cases(count: int) -> str:
+    return "1 case" if count == 1 else f"{count} cases"
+
+
+def _listed(names: Sequence[str]) -> str:
+    if not names:
+        return ""
+    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
+    return f" ({', '.join(names[:SHOWN_NAMES])}{more})"
