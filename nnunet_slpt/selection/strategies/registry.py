@@ -1,0 +1,83 @@
+"""All strategies by name.
+
+Must not import torch, nnU-Net, or anything of this package but ``errors`` and what is beside it.
+"""
+
+__all__ = ["STRATEGIES", "TESLA", "make_strategy", "resolve"]
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from nnunet_slpt.errors import SelectionError, one_of
+from nnunet_slpt.selection.strategies.bald import Bald
+from nnunet_slpt.selection.strategies.base import Strategy
+from nnunet_slpt.selection.strategies.clasp_pe import ClaspPE
+from nnunet_slpt.selection.strategies.diversity import Diversity
+from nnunet_slpt.selection.strategies.entropy import Entropy
+from nnunet_slpt.selection.strategies.foreground_random import ForegroundRandom
+from nnunet_slpt.selection.strategies.hybrid import Hybrid
+from nnunet_slpt.selection.strategies.kmeans import KMeansRepresentatives
+from nnunet_slpt.selection.strategies.power_bald import PowerBald
+from nnunet_slpt.selection.strategies.prompt_dice import PromptDice
+from nnunet_slpt.selection.strategies.random import Random
+from nnunet_slpt.selection.strategies.typiclust import TypiClust
+from nnunet_slpt.selection.strategies.uncertainty import Uncertainty
+
+TESLA = "tesla"  # not a strategy but two in tandem: see resolve
+_CLASSES: tuple[type[Strategy], ...] = (
+    Diversity,
+    KMeansRepresentatives,
+    TypiClust,
+    Random,
+    Uncertainty,
+    Entropy,
+    Bald,
+    PowerBald,
+    PromptDice,
+    ClaspPE,
+    Hybrid,
+    ForegroundRandom,
+)
+STRATEGIES: Mapping[str, type[Strategy]] = {strategy.name: strategy for strategy in _CLASSES}
+
+
+def resolve(name: str, any_labelled: bool) -> str:
+    """The strategy behind a name: ``tesla`` is diversity while nothing is labelled, then uncertainty.
+
+    Args:
+        name: ``tesla`` or a key of ``STRATEGIES``.
+        any_labelled: there are labelled cases, so a network can be tuned and asked.
+
+    Raises:
+        SelectionError: the name is unknown.
+
+    References:
+        SLPT (arXiv:2308.04911), TESLA: tandem selective labelling.
+    """
+    if name == TESLA:
+        return (Uncertainty if any_labelled else Diversity).name
+    if name not in STRATEGIES:
+        raise SelectionError(f"{one_of('strategy', name, (TESLA, *STRATEGIES))}; choose one of these")
+    return name
+
+
+def make_strategy(name: str, parameters: Mapping[str, Any]) -> Strategy:
+    """A strategy with its parameters.
+
+    Args:
+        name: a key of ``STRATEGIES``; ``tesla`` has to be resolved before.
+        parameters: by name; those left out have their default.
+
+    Raises:
+        SelectionError: the name, a parameter's name or a parameter's value is unknown.
+    """
+    if name not in STRATEGIES:
+        raise SelectionError(f"{one_of('strategy', name, STRATEGIES)}; choose one of these")
+    strategy = STRATEGIES[name]
+    known = [field.name for field in fields(strategy)]  # type: ignore[arg-type]
+    for parameter in parameters:
+        if parameter not in known:
+            words = one_of(f"parameter of the strategy {name}:", parameter, known or ["none"])
+            raise SelectionError(f"{words}; correct it or leave it out")
+    return strategy(**parameters)
