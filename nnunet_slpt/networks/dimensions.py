@@ -44,11 +44,20 @@ def convolve_separably(x: Tensor, depthwise: Tensor, pointwise: Tensor, dilation
     return convolve(x, dense, dilation=dilation)
 
 
-def modulate(x: Tensor, gain: Tensor) -> Tensor:
-    """X ⊙ gain + x, with gain (B, C, *S') constant over the blocks of the finer x: (B, C, *S)."""
-    if gain.shape[2:] != x.shape[2:]:
-        gain = F.interpolate(gain, size=x.shape[2:], mode="nearest")
-    return torch.addcmul(x, x, gain)
+def modulate(x: Tensor, change: Tensor) -> Tensor:
+    """X ⊙ gain + x + shift, both constant over blocks of x.
+
+    Args:
+        x: (B, C, *S).
+        change: (B, 2C, *S'), gain and shift one after the other; any coarser grid.
+
+    Returns:
+        (B, C, *S).
+    """
+    if change.shape[2:] != x.shape[2:]:
+        change = F.interpolate(change, size=x.shape[2:], mode="nearest")
+    gain, shift = change.chunk(2, 1)
+    return torch.addcmul(x + shift, x, gain)
 
 
 def average_pool(x: Tensor, stride: Sequence[int]) -> Tensor:

@@ -21,10 +21,12 @@ class FeatureAwarePromptUpdater(nn.Module):
 
     With P' the previous prompt on the updater's grid:
 
-    - feature branch: F = Fout ⊙ A + Fout, with A of Fout and P';
+    - feature branch: F = Fout ⊙ A + Fout + B, with A and B of Fout and P';
     - prompt branch: P of F and P'.
 
-    Both work on a coarser grid (``stride``), which is our choice: A is smooth, the details stay in Fout.
+    Two choices of ours. Both work on a coarser grid (``stride``): A and B are smooth, the details stay in
+    Fout. And B is not in the paper: where the frozen features are all near zero, no factor makes a new
+    structure of them.
 
     Args:
         channels: C, of the features.
@@ -73,14 +75,14 @@ class FeatureAwarePromptUpdater(nn.Module):
         coarse = average_pool(features, self.stride)
         # Under autocast some layers answer in float32; one precision throughout is several times faster.
         prompt = resize(prompt.to(coarse.dtype), coarse.shape[2:])
-        gain = self.feature_branch(coarse, prompt, signature)
+        change = self.feature_branch(coarse, prompt, signature)
         if self.prompt_branch is not None:
-            prompt = self.prompt_branch(modulate(coarse, gain), prompt)
-        return modulate(features, gain), prompt
+            prompt = self.prompt_branch(modulate(coarse, change), prompt)
+        return modulate(features, change), prompt
 
 
 class _FeatureBranch(nn.Module):
-    """A = W (SE(ASPP(Conv1×1([Fout, P']))) ⊙ σ(R s)), with s the first prompt's signature.
+    """[A, B] = W (SE(ASPP(Conv1×1([Fout, P']))) ⊙ σ(R s)), with s the first prompt's signature.
 
     Three choices of ours. W starts at zero, so an untrained updater passes features on bit for bit. The first
     convolution starts with equal weight on features and prompt: drawn as one, 8 prompt channels beside 320
@@ -90,8 +92,8 @@ class _FeatureBranch(nn.Module):
     prompt has a function of its own in shared weights. docs/explanation/design.md tells what was tried.
 
     References:
-        Members that share weights and differ by signs and scales of channels: BatchEnsemble
-        (arXiv:2002.06715), equation 1.
+        A gain and a shift from a condition: FiLM (arXiv:1709.07871), equation 2. Members that share weights
+        and differ by signs and scales of channels: BatchEnsemble (arXiv:2002.06715), equation 1.
     """
 
     projection: Tensor
@@ -106,13 +108,13 @@ class _FeatureBranch(nn.Module):
         self.mix_norm = nn.GroupNorm(1, width)
         self.context = ASPP(width, kernel)
         self.attention = SqueezeExcitation(width)
-        self.expand = nn.Parameter(torch.zeros(channels, width, *point))
+        self.expand = nn.Parameter(torch.zeros(2 * channels, width, *point))
         self.register_buffer("projection", torch.randn(width, cells) * cells**-0.5)
         for weight in (self.mix_features, self.mix_prompt):
             nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
 
     def forward(self, features: Tensor, prompt: Tensor, signature: Tensor) -> Tensor:
-        """Features (B, C, *S), prompt (B, C_in, *S), signature (B, cells) to A (B, C, *S)."""
+        """Features (B, C, *S), prompt (B, C_in, *S), signature (B, cells) to A and B (B, 2C, *S)."""
         mixed = convolve(features, self.mix_features) + convolve(prompt, self.mix_prompt)
         context = self.attention(self.context(self.mix_norm(mixed).to(mixed.dtype)))
         return convolve(context * self._channel_weights(signature, context), self.expand)

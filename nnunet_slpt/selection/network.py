@@ -8,7 +8,7 @@ __all__ = ["Model", "find_model_folder"]
 import copy
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from nnunet_slpt.errors import CheckpointError, SelectionError
 from nnunet_slpt.networks import PromptedUNet
+from nnunet_slpt.selection.cases import channel_count
 from nnunet_slpt.selection.features import FeatureSums
 
 ImageFiles = tuple[str, Sequence[Path]]
@@ -129,18 +130,17 @@ class Model:
         mirrored = list(predictor.allowed_mirroring_axes or []) if predictor.use_mirroring else []
         return {"step_size": predictor.tile_step_size, "mirrored_axes": mirrored}
 
-    def check_fits(self, dataset_json: dict[str, Any]) -> None:
+    def check_fits(self, dataset_json: Mapping[str, Any]) -> None:
         """Refuse a dataset that this network cannot look at.
 
         Raises:
             SelectionError: other number of channels, or files that its plans' reader cannot read.
         """
-        ours, theirs = self.predictor.dataset_json["channel_names"], dataset_json["channel_names"]
-        if len(ours) != len(theirs):
+        ours, theirs = channel_count(self.predictor.dataset_json), channel_count(dataset_json)
+        if ours != theirs:
             raise SelectionError(
-                f"The model in {self.folder} takes {len(ours)} image channels ({', '.join(ours.values())}), "
-                f"the dataset has {len(theirs)} ({', '.join(theirs.values())}). Pass a model with -m that "
-                "was trained on as many images a case."
+                f"The model in {self.folder} takes {ours} image channel(s), the dataset has {theirs}. Pass a "
+                "model with -m that was trained on as many images a case."
             )
         endings = self.predictor.plans_manager.image_reader_writer_class.supported_file_endings
         if dataset_json["file_ending"] not in endings:

@@ -59,15 +59,15 @@ def test_a_separable_convolution_is_a_mix_and_a_kernel_per_channel(
 
 
 @pytest.mark.parametrize("grid", [(4, 6), (2, 3), (1, 1), (3, 4)])
-def test_modulation_is_x_times_one_plus_the_gain_of_its_block(grid: tuple[int, ...]) -> None:
-    x, gain = maps(3, 4, 6), maps(3, *grid)
-    expected = x * (1 + functional.interpolate(gain, size=(4, 6), mode="nearest"))
-    torch.testing.assert_close(modulate(x, gain), expected)
+def test_modulation_is_a_gain_and_a_shift_of_each_block(grid: tuple[int, ...]) -> None:
+    x, gain, shift = maps(3, 4, 6), maps(3, *grid), 2 * maps(3, *grid).flip(0)
+    fine = [functional.interpolate(part, size=(4, 6), mode="nearest") for part in (gain, shift)]
+    torch.testing.assert_close(modulate(x, torch.cat([gain, shift], 1)), x * (1 + fine[0]) + fine[1])
 
 
-def test_no_gain_leaves_features_bit_for_bit() -> None:
+def test_no_change_leaves_features_bit_for_bit() -> None:
     x = maps(3, 4, 6)
-    assert torch.equal(modulate(x, torch.zeros(2, 3, 2, 3).double()), x)
+    assert torch.equal(modulate(x, torch.zeros(2, 6, 2, 3).double()), x)
 
 
 def test_resizing_to_the_same_grid_is_the_same_tensor() -> None:

@@ -36,14 +36,14 @@ def test_untuned_it_passes_features_on_bit_for_bit(axes: int) -> None:
 
 
 @each_axes
-def test_features_are_multiplied_by_one_plus_a(axes: int) -> None:
+def test_features_are_multiplied_by_one_plus_a_and_b_is_added(axes: int) -> None:
     features, prompt, signature = inputs(axes)
     made = updater(axes)
     pool, mode = {2: (functional.avg_pool2d, "bilinear"), 3: (functional.avg_pool3d, "trilinear")}[axes]
     coarse = pool(features, 2)
     here = functional.interpolate(prompt, size=coarse.shape[2:], mode=mode)
-    gain = made.feature_branch(coarse, here, signature)
-    expected = features * functional.interpolate(gain, scale_factor=2.0) + features
+    change = functional.interpolate(made.feature_branch(coarse, here, signature), scale_factor=2.0)
+    expected = features * change[:, :6] + features + change[:, 6:]
     torch.testing.assert_close(made(features, prompt, signature)[0], expected)
 
 

@@ -1,0 +1,188 @@
+"""The command ``nnunet_slpt_select``: a parser over ``workflow.select``, ``status`` and ``undo``.
+
+Must not import torch or nnU-Net before the arguments are read.
+"""
+
+__all__ = ["main"]
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from nnunet_slpt.errors import SelectionError, SLPTError
+from nnunet_slpt.selection.request import DEVICES, Request
+
+DESCRIPTION = """Choose the next cases to annotate and write splits_final.json.
+
+A case of imagesTr is labelled if its file is in labelsTr; the others are the pool. Cases that validate in
+every fold of an existing splits_final.json (or those of --val) are never chosen. Round 0 needs any trained
+nnU-Net (-m), later rounds one trained with nnUNetTrainerSLPT."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command; 0 on success, 2 with the reason on stderr if it cannot be done."""
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    try:
+        return _run(arguments)
+    except (SLPTError, OSError) as error:
+        sys.stderr.write(f"{parser.prog}: {error}\n")
+        return 2
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    if arguments.status or arguments.undo:
+        return _status(arguments) if arguments.status else _undo(arguments)
+    if arguments.n is None:
+        raise SelectionError("-n is missing: how many cases to choose, such as -n 10 or -n 5%.")
+    request = _request(arguments)
+    _set_threads(request.device)
+    from nnunet_slpt.selection.workflow import select
+
+    # With --json, stdout is for the JSON alone, and nnU-Net prints as well.
+    with redirect_stdout(sys.stderr if arguments.json else sys.stdout):
+        made = select(request)
+    if made is not None and arguments.json:
+        print(json.dumps(asdict(made), indent=1))
+    elif made is not None:
+        for case in (one for one in made.cases if one.chosen):
+            print(f"{case.rank:4d}  {case.name}  {case.reason}")
+    return 0
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from nnunet_slpt.selection.workflow import status
+
+    found = status(arguments.d)
+    print(json.dumps(found.as_json(), indent=1) if arguments.json else found.text())
+    return 0
+
+
+def _undo(arguments: argparse.Namespace) -> int:
+    from nnunet_slpt.selection.workflow import Desk
+
+    store = Desk.of(arguments.d, hide_labels=True).store
+    undone = store.undo(force=arguments.force)
+    print(
+        f"Took back round {undone.number} of {len(undone.chosen)} cases; {store.split_file} is as before it."
+    )
+    return 0
+
+
+def _set_threads(device: str) -> None:
+    """As nnUNetv2_predict (inference/predict_from_raw_data.py): all cores on a CPU, one beside a GPU."""
+    import os
+
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise SelectionError("There is no CUDA device here. Pass -device cpu (or mps).")
+    torch.set_num_threads((os.cpu_count() or 1) if device == "cpu" else 1)
+
+
+def _request(arguments: argparse.Namespace) -> Request:
+    return Request(
+        dataset=arguments.d,
+        budget=arguments.n,
+        model_folder=arguments.m,
+        trainer=arguments.tr,
+        plans=arguments.p,
+        configuration=arguments.c,
+        folds=tuple(arguments.f) if arguments.f else None,
+        checkpoint=arguments.chk,
+        device=arguments.device,
+        preprocessing=arguments.npp,
+        scoring=arguments.nps,
+        step_size=arguments.step_size,
+        mirroring=not arguments.disable_tta,
+        parts=arguments.num_parts,
+        part=arguments.part_id,
+        strategy=arguments.strategy,
+        parameters=dict(_parameter(text) for text in arguments.set),
+        aggregation=arguments.aggregation,
+        stages=arguments.stages,
+        seed=arguments.seed,
+        hide_labels=arguments.hide_labels,
+        partial=arguments.partial,
+        skip_unreadable=arguments.skip_unreadable,
+        validation_file=arguments.val,
+        exclude_file=arguments.exclude,
+        dry_run=arguments.dry_run,
+        save_maps=arguments.save_maps,
+    )
+
+
+def _parameter(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise SelectionError(f"--set is {text!r}, expected NAME=VALUE, such as --set part=product.")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nnunet_slpt_select",
+        description=DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add = parser.add_argument
+    add("-d", required=True, metavar="DATASET", help="dataset name or number")
+    add("-n", metavar="BUDGET", help="how many cases: a number, or a percentage of the pool such as 5%%")
+    add("--status", action="store_true", help="tell rounds, labelled, waiting and left; change nothing")
+    add("--undo", action="store_true", help="take the last round back")
+    add("--force", action="store_true", help="with --undo: also if the split file was changed since")
+    add("--json", action="store_true", help="print the round (or the status) as JSON")
+    _add_choice(parser.add_argument_group("choice"))
+    _add_cases(parser.add_argument_group("cases"))
+    _add_model(parser.add_argument_group("model, named as in nnUNetv2_predict"))
+    return parser
+
+
+def _add_choice(group: Any) -> None:
+    add = group.add_argument
+    add("-strategy", default="tesla", help="default: tesla (diversity first, then prompt uncertainty)")
+    add("--set", nargs="+", default=[], metavar="NAME=VALUE", help="parameters of the strategy")
+    add("-aggregation", default="foreground", help="from voxels to a case: foreground, top, mean, sum")
+    add("-stages", default="deep_half", help="of the encoder, for features: all, deep_half, deepest")
+    add("--seed", type=int, default=0)
+    add("--dry_run", action="store_true", help="choose and print, but write no round and no split")
+    add("--save_maps", action="store_true", help="write uncertainty maps of the chosen cases (NIfTI)")
+
+
+def _add_cases(group: Any) -> None:
+    add = group.add_argument
+    add("--val", type=Path, metavar="FILE", help="names of cases that validate and are never chosen")
+    add("--exclude", type=Path, metavar="FILE", help="names of cases that are never chosen")
+    add("--hide_labels", action="store_true", help="research: only what earlier rounds chose is labelled")
+    add("--partial", action="store_true", help="go on although chosen cases still wait for labels")
+    add("--skip_unreadable", action="store_true", help="leave out cases whose images cannot be used")
+
+
+def _add_model(group: Any) -> None:
+    add = group.add_argument
+    add(
+        "-m",
+        type=Path,
+        metavar="MODEL_FOLDER",
+        help="of any trained nnU-Net; without it -tr, -p, -c are used",
+    )
+    add("-tr", default="nnUNetTrainerSLPT", help="trainer (default: nnUNetTrainerSLPT)")
+    add("-p", default="nnUNetPlans", help="plans (default: nnUNetPlans)")
+    add("-c", default="3d_fullres", help="configuration (default: 3d_fullres)")
+    add("-f", nargs="+", metavar="FOLD", help="folds (default: all there are)")
+    add("-chk", default="checkpoint_final.pth", help="checkpoint (default: checkpoint_final.pth)")
+    add("-device", default="cuda", choices=DEVICES)
+    add("-npp", type=int, default=3, help="processes for reading and preprocessing (default: 3)")
+    add("-nps", type=int, default=3, help="threads for scoring (default: 3)")
+    add("-step_size", type=float, default=0.5, help="of the sliding window (default: 0.5)")
+    add("--disable_tta", action="store_true", help="no mirroring: up to 8 times faster")
+    add("-num_parts", type=int, default=1, help="calls that share the network's work")
+    add("-part_id", type=int, default=0, help="which of them this is, from 0 on")

@@ -1,0 +1,52 @@
+"""Which images can be used, and a hash of their content: looked at once, and again only if a file changes.
+
+Owns what is remembered of a file: size and time of change, as version control does it. Must not import torch.
+"""
+
+__all__ = ["usable_images"]
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnunet_slpt.selection.cache import CaseCache, cache_key
+from nnunet_slpt.selection.cases import Case
+from nnunet_slpt.selection.image_checks import check_images, image_key, refuse_or_skip
+from nnunet_slpt.selection.request import Request
+
+
+def usable_images(
+    cases: Sequence[Case], dataset_json: Mapping[str, Any], folder: Path, request: Request
+) -> tuple[dict[str, str], frozenset[str]]:
+    """Check the images of cases.
+
+    Args:
+        cases: whose images are read, unless they are known.
+        dataset_json: of the raw dataset.
+        folder: of the caches.
+        request: how many processes read, and whether what cannot be used is skipped.
+
+    Returns:
+        Name → hash of the images' content, and the names left out.
+
+    Raises:
+        DatasetError: images that cannot be used, unless they are skipped.
+    """
+    cache = CaseCache(folder / "images")
+    stats = {case.name: _state(case) for case in cases}
+    known = {case.name: cache.read(case.name, stats[case.name]) for case in cases}
+    unknown = [case for case in cases if known[case.name] is None]
+    problems = check_images(unknown, dataset_json, request.preprocessing) if unknown else {}
+    for case in unknown:
+        if case.name not in problems:
+            known[case.name] = {"content": np.array(image_key(case))}
+            cache.write(case.name, stats[case.name], known[case.name] or {})
+    skipped = refuse_or_skip(problems, request.skip_unreadable)
+    return {name: str(found["content"]) for name, found in known.items() if found is not None}, skipped
+
+
+def _state(case: Case) -> str:
+    states = [(str(file), (about := file.stat()).st_size, about.st_mtime_ns) for file in case.images]
+    return cache_key(files=states)

@@ -1,0 +1,147 @@
+"""What a strategy needs to know of the cases, from the network and from the cache.
+
+Owns which pass a strategy's needs ask for. Must not import nnU-Net itself.
+"""
+
+__all__ = ["Sight"]
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nnunet_slpt.errors import SelectionError, one_of
+from nnunet_slpt.selection.cases import Case
+from nnunet_slpt.selection.features import STAGES, feature_matrix
+from nnunet_slpt.selection.image_keys import usable_images
+from nnunet_slpt.selection.labels import count_foreground
+from nnunet_slpt.selection.network import Model, find_model_folder
+from nnunet_slpt.selection.passes import Passes
+from nnunet_slpt.selection.pool import Pool
+from nnunet_slpt.selection.request import Request
+from nnunet_slpt.selection.strategies import Candidates, Strategy
+from nnunet_slpt.selection.uncertainty import AGGREGATIONS, MEASURES
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Sight:
+    """A model over the cases of a dataset, loaded only if a strategy needs it.
+
+    Args:
+        request: which model, and how it looks.
+        cases: by name.
+        dataset_json: of the raw dataset.
+        folder: of the caches.
+    """
+
+    request: Request
+    cases: Mapping[str, Case]
+    dataset_json: Mapping[str, Any]
+    folder: Path
+
+    def check(self, strategy: Strategy) -> None:
+        """Refuse a model that cannot tell what the strategy needs.
+
+        Raises:
+            SLPTError: no such model, other channels, no prompts, no encoder; or an unknown setting.
+        """
+        for kind, got, known in (
+            ("aggregation", self.request.aggregation, AGGREGATIONS),
+            ("stages", self.request.stages, STAGES),
+        ):
+            if got not in known:
+                raise SelectionError(f"{one_of(kind, got, known)}.")
+        if self._looks(strategy):
+            self.model.check_fits(self.dataset_json)
+        if "features" in strategy.needs:
+            self.model.check_encoder()
+        if "predictions" in strategy.needs:
+            self.model.check_prompts(strategy.name)
+
+    def about(self) -> dict[str, Any] | None:
+        """The model, as a round tells it; ``None`` if none was needed."""
+        if "model" not in vars(self):
+            return None
+        checkpoints = [str(file.relative_to(self.model.folder)) for file in self.model.checkpoints]
+        return {"folder": str(self.model.folder), "checkpoints": checkpoints, "sha256": self.model.sha256}
+
+    def candidates(self, strategy: Strategy, pool: Pool, round_number: int) -> Candidates:
+        """The pool's candidates with what the strategy needs.
+
+        Args:
+            strategy: that will choose.
+            pool: whose candidates may be chosen.
+            round_number: of the round to be made.
+        """
+        names = pool.candidates
+        features = labelled = class_entropy = foreground = None
+        scores: dict[str, Floats] = {}
+        if "features" in strategy.needs:
+            seen = self._passes([*names, *pool.labelled]).features([*names, *pool.labelled])
+            matrix = feature_matrix(seen, self.request.stages)
+            features, labelled = matrix[: len(names)], matrix[len(names) :]
+        if "predictions" in strategy.needs:
+            uncertain = self._passes(names).uncertainty(names)
+            columns = {measure: f"{measure}/{self.request.aggregation}" for measure in MEASURES}
+            columns["prompt_dice"] = "prompt_dice"
+            for measure, column in columns.items():
+                scores[measure] = np.array([case.scores[column] for case in uncertain], np.float32)
+            class_entropy = np.stack([case.class_entropy for case in uncertain]).astype(np.float32)
+        if "labels" in strategy.needs:
+            foreground = count_foreground([self.cases[name] for name in names], self.dataset_json)
+        return Candidates(tuple(names), features, labelled, scores, class_entropy, foreground, round_number)
+
+    def see_part(self, strategy: Strategy, pool: Pool) -> int:
+        """Fill the caches with this part's share.
+
+        Returns:
+            How many cases were looked at.
+        """
+        every = slice(self.request.part, None, self.request.parts)
+        mine = sorted({*pool.candidates, *pool.labelled})[every]
+        if "features" in strategy.needs:
+            self._passes(mine).features(mine)
+        mine = sorted(pool.candidates)[every]
+        if "predictions" in strategy.needs:
+            self._passes(mine).uncertainty(mine)
+        return len(mine)
+
+    @cached_property
+    def model(self) -> Model:
+        """Loaded at the first need."""
+        asked = self.request
+        folder = asked.model_folder or find_model_folder(
+            asked.dataset, asked.trainer, asked.plans, asked.configuration
+        )
+        return Model.load(
+            folder,
+            asked.folds,
+            asked.checkpoint,
+            torch.device(asked.device),
+            asked.step_size,
+            asked.mirroring,
+        )
+
+    @staticmethod
+    def _looks(strategy: Strategy) -> bool:
+        return bool({"features", "predictions"} & strategy.needs)
+
+    def _passes(self, names: Sequence[str]) -> Passes:
+        keys, _ = usable_images(
+            [self.cases[name] for name in names], self.dataset_json, self.folder, self.request
+        )
+        return Passes(
+            self.model,
+            self.folder / "seen",
+            {name: self.cases[name].images for name in names},
+            keys,
+            self.request.preprocessing,
+            self.request.scoring,
+        )

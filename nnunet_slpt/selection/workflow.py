@@ -1,0 +1,270 @@
+"""From a request to a round: *dataset → cases → features or uncertainty → strategy → round → split file*.
+
+Owns the order of steps: what can be refused is refused before the network runs, and nothing is written before
+all is decided, but for what the network has seen.
+"""
+
+__all__ = ["Desk", "select", "status"]
+
+import importlib.metadata
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnunet_slpt import __version__
+from nnunet_slpt.errors import SelectionError
+from nnunet_slpt.selection.budget import parse_budget
+from nnunet_slpt.selection.cases import Case, dataset_folder, read_cases, read_dataset_json
+from nnunet_slpt.selection.image_keys import usable_images
+from nnunet_slpt.selection.pool import Pool, divide
+from nnunet_slpt.selection.request import Request
+from nnunet_slpt.selection.round_store import RoundStore
+from nnunet_slpt.selection.rounds import Round, ScoredCase
+from nnunet_slpt.selection.sight import Sight
+from nnunet_slpt.selection.splits import Fold, fixed_validation, make_split, read_names, read_split
+from nnunet_slpt.selection.status import Status, status_of
+from nnunet_slpt.selection.strategies import (
+    Candidates,
+    Choice,
+    Strategy,
+    check_candidates,
+    make_strategy,
+    resolve,
+)
+from nnunet_slpt.selection.worklist import worklist_text
+
+Say = Callable[[str], None]
+PACKAGES = ("nnunetv2", "torch", "numpy", "scikit-learn")
+PREPROCESSED = "nnUNet_preprocessed"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A dataset with its cases and earlier rounds, as they lie on disk.
+
+    Args:
+        raw: the dataset's folder in ``nnUNet_raw``.
+        hide_labels: labels are neither opened nor looked for.
+    """
+
+    raw: Path
+    hide_labels: bool
+
+    @classmethod
+    def of(cls, dataset: str, hide_labels: bool) -> "Desk":
+        """The desk of a dataset.
+
+        Args:
+            dataset: name or number.
+            hide_labels: labels are neither opened nor looked for.
+
+        Raises:
+            DatasetError: unknown dataset.
+        """
+        return cls(dataset_folder(dataset), hide_labels)
+
+    @cached_property
+    def dataset_json(self) -> dict[str, Any]:
+        """Of the raw dataset."""
+        return read_dataset_json(self.raw)
+
+    @cached_property
+    def cases(self) -> dict[str, Case]:
+        """All cases by name, in ascending order."""
+        return {case.name: case for case in read_cases(self.raw, self.hide_labels)}
+
+    @cached_property
+    def store(self) -> RoundStore:
+        """The rounds, in the preprocessed dataset folder."""
+        if not os.environ.get(PREPROCESSED):
+            raise SelectionError(
+                f"{PREPROCESSED} is not set. Selections and splits lie there; set it as nnU-Net asks for it."
+            )
+        folder = Path(os.environ[PREPROCESSED]) / self.raw.name
+        folder.mkdir(parents=True, exist_ok=True)
+        return RoundStore(folder)
+
+    @property
+    def mode(self) -> str:
+        """As rounds call it."""
+        return "hide_labels" if self.hide_labels else "prospective"
+
+    def validation(self, file: Path | None) -> frozenset[str]:
+        """Names of the cases that are never chosen because they validate.
+
+        Args:
+            file: with their names; ``None`` takes those that every fold of an existing split validates.
+        """
+        if file is not None:
+            return frozenset(read_names(file, self.cases))
+        split = self.store.split_file
+        return fixed_validation(read_split(split)) if split.exists() else frozenset()
+
+    def check_mode(self) -> None:
+        """Refuse to mix the two ways of working in one chain of rounds.
+
+        Raises:
+            SelectionError: an earlier round was made the other way.
+        """
+        modes = {one.mode for one in self.store.rounds()}
+        if modes - {self.mode}:
+            raise SelectionError(
+                f"Earlier rounds of {self.raw.name} were made {'without' if self.hide_labels else 'with'} "
+                "--hide_labels. Go on the same way, or take them back with --undo."
+            )
+
+
+def select(request: Request, say: Say = print) -> Round | None:
+    """Choose the next cases and write the split file.
+
+    Args:
+        request: what is wanted.
+        say: told what is going on, a line at a time.
+
+    Returns:
+        The round; ``None`` if this call only did its part of the network's work.
+
+    Raises:
+        SLPTError: something stands in the way; nothing has been written.
+    """
+    desk = Desk.of(request.dataset, request.hide_labels)
+    if request.parts > 1:
+        _share_work(request, desk, say)
+        return None
+    with desk.store.exclusive():
+        pool, budget, strategy = _decide(request, desk, say)
+        sight = Sight(request, desk.cases, desk.dataset_json, desk.store.folder)
+        sight.check(strategy)
+        candidates = sight.candidates(strategy, pool, len(desk.store.rounds()))
+        check_candidates(strategy, candidates, budget)
+        number = candidates.round_number
+        choice = strategy.choose(candidates, budget, np.random.default_rng([request.seed, number]))
+        made = _round(request, desk, pool, strategy, candidates, choice, sight)
+        folds = _folds(request, pool, made)
+        if request.dry_run:
+            say("Nothing was written (--dry_run).")
+        else:
+            made = desk.store.commit(made, folds, worklist_text(made, desk.cases))
+            say(f"Wrote {desk.store.split_file} and {desk.store.worklist_file}.")
+        return made
+
+
+def status(dataset: str) -> Status:
+    """Where a dataset stands; changes nothing.
+
+    Args:
+        dataset: name or number.
+
+    Raises:
+        SLPTError: the dataset or its rounds cannot be read.
+    """
+    rounds = Desk.of(dataset, hide_labels=True).store.rounds()
+    desk = Desk.of(dataset, hide_labels=bool(rounds) and rounds[-1].mode == "hide_labels")
+    chosen = [name for one in rounds for name in one.chosen]
+    labelled = chosen if desk.hide_labels else [name for name, case in desk.cases.items() if case.labelled]
+    return status_of(rounds, labelled, desk.cases, desk.validation(None))
+
+
+def _decide(request: Request, desk: Desk, say: Say) -> tuple[Pool, int, Strategy]:
+    """Everything that can be said without the network."""
+    desk.check_mode()
+    validation = desk.validation(request.validation_file)
+    excluded = frozenset(read_names(request.exclude_file, desk.cases) if request.exclude_file else ())
+    earlier = desk.store.chosen()
+
+    def divided(skipped: frozenset[str]) -> Pool:
+        return divide(
+            list(desk.cases.values()),
+            earlier_choices=earlier,
+            validation=validation,
+            excluded=excluded,
+            skipped=skipped,
+            hide_labels=request.hide_labels,
+            partial=request.partial,
+        )
+
+    pool = divided(frozenset())
+    say(f"{desk.raw.name}: {pool.counts()}.")
+    strategy = make_strategy(resolve(request.strategy, bool(pool.labelled)), request.parameters)
+    _budget(request, pool, earlier)
+    needed = [desk.cases[name] for name in (*pool.candidates, *pool.labelled)]
+    _, skipped = usable_images(needed, desk.dataset_json, desk.store.folder, request)
+    if skipped:
+        say(f"Left out, because their images cannot be used: {', '.join(sorted(skipped))}.")
+        pool = divided(skipped)
+    return pool, _budget(request, pool, earlier), strategy
+
+
+def _budget(request: Request, pool: Pool, earlier: Sequence[str]) -> int:
+    """A percentage is of all that were ever in the pool, so that it means the same in every round."""
+    ever = {*pool.candidates, *earlier}
+    budget = parse_budget(request.budget, len(ever))
+    if budget > len(pool.candidates):
+        raise SelectionError(
+            f"-n {request.budget} asks for {budget} cases, and there are {len(pool.candidates)} left to "
+            "choose from. Ask for fewer."
+        )
+    return budget
+
+
+def _share_work(request: Request, desk: Desk, say: Say) -> None:
+    """Let the network see every ``parts``-th case; whoever calls without parts finds all of it done."""
+    pool, _, strategy = _decide(request, desk, say)
+    sight = Sight(request, desk.cases, desk.dataset_json, desk.store.folder)
+    sight.check(strategy)
+    seen = sight.see_part(strategy, pool)
+    say(f"Part {request.part} of {request.parts}: {seen} cases seen. When all are done, call without parts.")
+
+
+def _round(
+    request: Request,
+    desk: Desk,
+    pool: Pool,
+    strategy: Strategy,
+    candidates: Candidates,
+    choice: Choice,
+    sight: Sight,
+) -> Round:
+    chosen = dict(zip(choice.chosen, choice.reasons, strict=True))
+    others = np.argsort(-choice.values, kind="stable").tolist()
+    order = [*choice.chosen, *(row for row in others if row not in chosen)]
+    cases = tuple(
+        ScoredCase(
+            name=candidates.names[row],
+            rank=rank,
+            chosen=row in chosen,
+            value=float(choice.values[row]),
+            scores={measure: float(values[row]) for measure, values in candidates.scores.items()},
+            reason=chosen.get(row, ""),
+        )
+        for rank, row in enumerate(order, start=1)
+    )
+    return Round(
+        number=candidates.round_number,
+        mode=desk.mode,
+        seed=request.seed,
+        strategy=strategy.name,
+        parameters=strategy.parameters(),
+        budget_cases=len(chosen),
+        versions={"nnunet_slpt": __version__} | {name: importlib.metadata.version(name) for name in PACKAGES},
+        model=sight.about(),
+        settings={
+            "asked_for": request.strategy,
+            "aggregation": request.aggregation,
+            "stages": request.stages,
+        },
+        validation=pool.validation,
+        excluded=tuple({*pool.excluded, *pool.skipped}),
+        labelled_before=pool.labelled,
+        cases=cases,
+    )
+
+
+def _folds(request: Request, pool: Pool, made: Round) -> list[Fold]:
+    # Cases of earlier rounds that still wait for a label (--partial) join once they have one.
+    return make_split({*pool.labelled, *made.chosen}, pool.validation, request.seed)
