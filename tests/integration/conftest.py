@@ -246,6 +246,12 @@ def tuned(_tuned: Task, monkeypatch: pytest.MonkeyPatch) -> Task:
     return _tuned.announce(monkeypatch)
 
 
+@pytest.fixture
+def tuned_copy(_tuned: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
+    """The same, to be changed."""
+    return copy_of(_tuned, tmp_path / "tuned").announce(monkeypatch)
+
+
 def copy_of(task: Task, folder: Path) -> Task:
     shutil.copytree(task.folder, folder)
     return Task(folder)
