@@ -162,15 +162,18 @@ class Model:
                 "needs no features."
             )
 
-    def check_prompts(self, strategy: str) -> None:
+    def check_prompts(self, what: str) -> None:
         """Refuse a network whose predictions cannot disagree.
+
+        Args:
+            what: the strategy that compares them, or an option.
 
         Raises:
             SelectionError: no prompts, or one alone.
         """
         if self.prompts < 2:
             raise SelectionError(
-                f"The strategy '{strategy}' compares the predictions of several prompts, and the model in "
+                f"{what} compares the predictions of several prompts, and the model in "
                 f"{self.folder} has {self.prompts or 'none'}. Pass the folder of an nnUNetTrainerSLPT run "
                 "with -m, or choose a strategy that needs features alone, such as -strategy diversity."
             )

@@ -14,18 +14,20 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from nnunet_slpt.errors import SelectionError, one_of
 from nnunet_slpt.selection.cases import Case
 from nnunet_slpt.selection.features import STAGES, feature_matrix
 from nnunet_slpt.selection.image_keys import usable_images
 from nnunet_slpt.selection.labels import count_foreground
+from nnunet_slpt.selection.maps import check_reader, on_image_grid, write_map
 from nnunet_slpt.selection.network import Model, find_model_folder
 from nnunet_slpt.selection.passes import Passes
 from nnunet_slpt.selection.pool import Pool
 from nnunet_slpt.selection.request import Request
 from nnunet_slpt.selection.strategies import Candidates, Strategy
-from nnunet_slpt.selection.uncertainty import AGGREGATIONS, MEASURES
+from nnunet_slpt.selection.uncertainty import AGGREGATIONS, MEASURES, voxel_maps
 
 Floats = NDArray[np.float32]
 
@@ -64,6 +66,9 @@ class Sight:
             self.model.check_encoder()
         if "predictions" in strategy.needs:
             self.model.check_prompts(strategy.name)
+        if self.request.save_maps:
+            self.model.check_prompts("--save_maps")
+            check_reader(self.model.predictor)
 
     def about(self) -> dict[str, Any] | None:
         """The model, as a round tells it; ``None`` if none was needed."""
@@ -112,6 +117,16 @@ class Sight:
         if "predictions" in strategy.needs:
             self._passes(mine).uncertainty(mine)
         return len(mine)
+
+    def save_maps(self, names: Sequence[str], folder: Path) -> None:
+        """Write each measure's map of cases as ``NAME_MEASURE.nii.gz``."""
+        images = {name: self.cases[name].images for name in names}
+        seen = self.model.preprocess(list(images.items()), self.request.preprocessing)
+        for name, image, properties in tqdm(seen, "maps", len(images), unit="case"):
+            maps = voxel_maps(self.model.predictions(image), self.model.regions)
+            for measure in MEASURES:
+                drawn = on_image_grid(maps[measure], properties, self.model.predictor)
+                write_map(drawn, images[name][0], folder / f"{name}_{measure}.nii.gz")
 
     @cached_property
     def model(self) -> Model:

@@ -151,6 +151,10 @@ def select(request: Request, say: Say = print) -> Round | None:
         else:
             made = desk.store.commit(made, folds, worklist_text(made, desk.cases))
             say(f"Wrote {desk.store.split_file} and {desk.store.worklist_file}.")
+        if request.save_maps:
+            folder = desk.store.folder / f"round_{made.number:02d}_maps"
+            sight.save_maps(made.chosen, folder)
+            say(f"Wrote the maps to {folder}.")
         return made
 
 
@@ -209,6 +213,8 @@ def _budget(request: Request, pool: Pool, earlier: Sequence[str]) -> int:
             f"-n {request.budget} asks for {budget} cases, and there are {len(pool.candidates)} left to "
             "choose from. Ask for fewer."
         )
+    # Whichever are chosen, so many are there to train on: too few are refused now.
+    make_split([*pool.labelled, *pool.candidates[:budget]], pool.validation, request.seed)
     return budget
 
 

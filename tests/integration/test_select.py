@@ -8,7 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import SimpleITK
 import torch
 
 from nnunet_slpt.selection import network
@@ -159,30 +161,31 @@ def _one_channel_more(campaign: Campaign) -> tuple[object, ...]:
     (raw / "dataset.json").write_text(json.dumps(about | {"channel_names": {"0": "MRI", "1": "T2"}}))
     for image in sorted((raw / "imagesTr").iterdir()):
         (image.parent / image.name.replace("_0000", "_0001")).write_bytes(image.read_bytes())
-    return ("-n", 1, "-m", campaign.prompted)
+    return ("-n", 2, "-m", campaign.prompted)
 
 
 def _truncated(campaign: Campaign) -> tuple[object, ...]:
     image = campaign.task.raw / DATASET / "imagesTr" / "case_2_0000.nii.gz"
     image.write_bytes(image.read_bytes()[:2000])
-    return ("-n", 1)
+    return ("-n", 2)
 
 
 def _split_of_another_program(campaign: Campaign) -> tuple[object, ...]:
     campaign.task.splits_file.write_text('{"train": []}')
-    return ("-n", 1)
+    return ("-n", 2)
 
 
 REFUSED: list[tuple[str, Prepare, str]] = [
     ("budget_0", lambda _: ("-n", 0), "0"),
     ("budget_abc", lambda _: ("-n", "abc"), "abc"),
     ("budget_too_large", lambda _: ("-n", 7), "7"),
+    ("one_case_to_train_on", lambda _: ("-n", 1), "1 labelled case"),
     ("no_budget", lambda _: (), "-n is missing"),
-    ("unknown_strategy", lambda _: ("-n", 1, "-strategy", "tessla"), "known: tesla, diversity"),
-    ("unknown_parameter", lambda _: ("-n", 1, "-strategy", "uncertainty", "--set", "prt=sum"), "part"),
-    ("unknown_aggregation", lambda _: ("-n", 1, "-aggregation", "max"), "known: foreground"),
-    ("no_model", lambda _: ("-n", 1, "-m", "nowhere"), "no model folder"),
-    ("no_such_fold", lambda _: ("-n", 1, "-f", "3"), "it has folds 0"),
+    ("unknown_strategy", lambda _: ("-n", 2, "-strategy", "tessla"), "known: tesla, diversity"),
+    ("unknown_parameter", lambda _: ("-n", 2, "-strategy", "uncertainty", "--set", "prt=sum"), "part"),
+    ("unknown_aggregation", lambda _: ("-n", 2, "-aggregation", "max"), "known: foreground"),
+    ("no_model", lambda _: ("-n", 2, "-m", "nowhere"), "no model folder"),
+    ("no_such_fold", lambda _: ("-n", 2, "-f", "3"), "it has folds 0"),
     ("channels", _one_channel_more, "takes 1 image channel"),
     ("truncated", _truncated, "case_2"),
     ("split", _split_of_another_program, "splits_final.json"),
@@ -222,3 +225,21 @@ def test_unreadable_images_are_left_out_on_request(
     assert campaign.select(*_truncated(campaign), "--hide_labels", "--skip_unreadable", "-n", 2) == 0
     assert "Left out, because their images cannot be used: case_2" in capsys.readouterr().out
     assert campaign.round(0)["excluded"] == ["case_2"]
+
+
+def test_maps_lie_on_the_image(campaign: Campaign) -> None:
+    image = campaign.task.raw / DATASET / "imagesTr"
+    assert campaign.select("-n", 2, "--hide_labels", "--save_maps") == 0
+    case = campaign.chosen(0)[0]
+    maps = sorted((campaign.home / "round_00_maps").glob(f"{case}_*"))
+    assert [file.name for file in maps] == [
+        f"{case}_{measure}.nii.gz" for measure in ("entropy", "inter_prompt", "intra_prompt")
+    ]
+    entropy, inter, intra = (SimpleITK.ReadImage(str(file)) for file in maps)
+    reference = SimpleITK.ReadImage(str(image / f"{case}_0000.nii.gz"))
+    for drawn in (entropy, inter, intra):
+        assert drawn.GetSize() == reference.GetSize()
+        assert drawn.GetDirection() == reference.GetDirection()
+    voxels = [SimpleITK.GetArrayFromImage(drawn) for drawn in (entropy, inter, intra)]
+    assert voxels[0].max() > 0
+    np.testing.assert_allclose(voxels[1] + voxels[2], voxels[0], atol=0.05)

@@ -1,0 +1,75 @@
+"""Maps of a case's uncertainty as NIfTI files, on the grid of its image.
+
+Owns the way back from the network's grid. Writes nothing but these files.
+"""
+
+__all__ = ["check_reader", "on_image_grid", "write_map"]
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import SimpleITK
+from acvl_utils.cropping_and_padding.bounding_boxes import insert_crop_into_image
+from numpy.typing import NDArray
+from torch import Tensor
+
+from nnunet_slpt.errors import SelectionError
+
+Map = NDArray[np.float32]
+
+
+def check_reader(predictor: Any) -> None:
+    """Refuse a reader that turns images round: its maps would lie elsewhere than the image.
+
+    Args:
+        predictor: nnU-Net's, initialised.
+
+    Raises:
+        SelectionError: the plans read with reorientation.
+    """
+    reader = predictor.plans_manager.image_reader_writer_class.__name__
+    if "Reorient" in reader:
+        raise SelectionError(
+            f"--save_maps cannot be used with plans that read images with {reader}: it turns them to another "
+            "orientation. Leave --save_maps out."
+        )
+
+
+def on_image_grid(values: Tensor, properties: Mapping[str, Any], predictor: Any) -> Map:
+    """Undo resampling, cropping and transposition, as nnU-Net does for its predictions.
+
+    The counterpart of inference/export_prediction.py for one map of real numbers. Outside the crop it is 0.
+
+    Args:
+        values: (*S), on the network's grid.
+        properties: of the case, from preprocessing.
+        predictor: nnU-Net's, initialised.
+    """
+    plans, configuration = predictor.plans_manager, predictor.configuration_manager
+    spacing = [properties["spacing"][axis] for axis in plans.transpose_forward]
+    shape = properties["shape_after_cropping_and_before_resampling"]
+    # A 2D configuration leaves the first axis as it is.
+    current = [*spacing[: len(shape) - len(configuration.spacing)], *configuration.spacing]
+    cropped = configuration.resampling_fn_probabilities(values[None], shape, current, spacing)
+    whole = np.zeros(properties["shape_before_cropping"], np.float32)
+    whole = insert_crop_into_image(whole, np.asarray(cropped[0]), properties["bbox_used_for_cropping"])
+    return np.ascontiguousarray(whole.transpose(plans.transpose_backward))
+
+
+def write_map(values: Map, image_file: Path, target: Path) -> None:
+    """Write a map with the geometry of its image.
+
+    Args:
+        values: (Z, Y, X); for a flat picture Z is 1.
+        image_file: of the case; its first channel.
+        target: a ``.nii.gz`` to write.
+    """
+    image: Any = SimpleITK.ReadImage(str(image_file))
+    drawn: Any = SimpleITK.GetImageFromArray(values[0] if image.GetDimension() == 2 else values)
+    drawn.CopyInformation(image)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name.removesuffix('.nii.gz')}.part.nii.gz")
+    SimpleITK.WriteImage(drawn, str(part), useCompression=True)
+    part.replace(target)
