@@ -94,15 +94,7 @@ def divide(
     """
     names = {case.name for case in cases}
     chosen = frozenset(earlier_choices)
-    _check_known(
-        names, chosen, "chosen by earlier rounds", "Put their images back, or undo the round: --undo."
-    )
-    _check_known(names, validation, "for validation", "Correct the --val file or splits_final.json.")
-    _check_known(names, excluded, "to be excluded", "Correct the --exclude file.")
-    _check_known(names, skipped, "to be skipped", "Read the dataset again.")
-    _check_apart(chosen & validation, "chosen by an earlier round to train with")
-    _check_apart(excluded & validation, "to be excluded")
-
+    _check_names(names, chosen, validation, excluded, skipped)
     rest = names - excluded - skipped - validation
     labelled = rest & (chosen if hide_labels else {case.name for case in cases if case.labelled})
     waiting = rest & chosen - labelled
@@ -126,6 +118,23 @@ def divide(
             "label to imagesTr, or exclude fewer cases."
         )
     return pool
+
+
+def _check_names(
+    names: Collection[str],
+    chosen: frozenset[str],
+    validation: frozenset[str],
+    excluded: frozenset[str],
+    skipped: frozenset[str],
+) -> None:
+    _check_known(
+        names, chosen, "chosen by earlier rounds", "Put their images back, or undo the round: --undo."
+    )
+    _check_known(names, validation, "for validation", "Correct the --val file or splits_final.json.")
+    _check_known(names, excluded, "to be excluded", "Correct the --exclude file.")
+    _check_known(names, skipped, "to be skipped", "Read the dataset again.")
+    _check_apart(chosen & validation, "chosen by an earlier round to train with")
+    _check_apart(excluded & validation, "to be excluded")
 
 
 def _check_known(known: Collection[str], names: Collection[str], role: str, remedy: str) -> None:
