@@ -127,8 +127,8 @@ class Round:
             )
         if len(self.chosen) != self.budget_cases:
             raise SelectionError(
-                f"Round {self.number} chose {len(self.chosen)} cases of a budget of {self.budget_cases}. This "
-                "is a mistake of the strategy; please report it."
+                f"Round {self.number} chose {len(self.chosen)} cases of a budget of {self.budget_cases}. "
+                "This is a mistake of the strategy; please report it."
             )
         for role in ("validation", "excluded", "labelled_before"):
             both = sorted(names.intersection(getattr(self, role)))

@@ -56,8 +56,8 @@ class Status:
         """What to do next."""
         if self.waiting:
             return (
-                f"Label the {_cases(len(self.waiting))} listed in to_annotate.csv, then train. "
-                "To go on without the missing ones: --partial."
+                f"Label the {_cases(len(self.waiting))} that wait (to_annotate.csv lists the last round's), "
+                "then train. To go on without those that are missing: --partial."
             )
         if not self.left:
             return "Train: every case is labelled, nothing is left to choose."

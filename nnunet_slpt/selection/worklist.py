@@ -3,12 +3,13 @@
 Makes its text alone; ``round_store`` writes it. Must not import torch or nnU-Net.
 """
 
-__all__ = ["worklist_text"]
+__all__ = ["Annotatable", "worklist_text"]
 
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from os import PathLike, fspath
+from pathlib import Path
+from typing import Protocol
 
 from nnunet_slpt.errors import SelectionError
 from nnunet_slpt.selection.rounds import Round
@@ -17,34 +18,41 @@ COLUMNS = ("rank", "case", "images", "value", "reason", "label_file")
 BETWEEN_IMAGES = "; "
 
 
-def worklist_text(
-    one: Round,
-    images: Mapping[str, Sequence[str | PathLike[str]]],
-    labels: Mapping[str, str | PathLike[str]],
-) -> str:
-    """One line for each chosen case, the most wanted first.
+class Annotatable(Protocol):
+    """What the worklist has to know of a case."""
+
+    @property
+    def images(self) -> Sequence[Path]:
+        """Its image files, by channel."""
+
+    @property
+    def label(self) -> Path:
+        """The label file to be written."""
+
+
+def worklist_text(one: Round, cases: Mapping[str, Annotatable]) -> str:
+    """One line for each chosen case, the most wanted first; image files share a column, separated by ``; ``.
 
     Args:
         one: the round.
-        images: name → its image files, by channel; they share a column, separated by ``; ``.
-        labels: name → the label file to be written.
+        cases: by name, the chosen ones at least.
 
     Raises:
-        SelectionError: a chosen case has no image or no label file.
+        SelectionError: a chosen case is not in ``cases``.
     """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(COLUMNS)
-    for case in one.cases:
-        if not case.chosen:
+    for scored in one.cases:
+        if not scored.chosen:
             continue
-        if not images.get(case.name) or case.name not in labels:
+        if scored.name not in cases:
             raise SelectionError(
-                f"Round {one.number} chose {case.name!r}, which has {len(images.get(case.name, ()))} image "
-                f"file(s) and {int(case.name in labels)} label file, expected 1 or more and 1. This is a "
-                "mistake in nnunet_slpt; please report it."
+                f"Round {one.number} chose {scored.name!r}, which is none of the {len(cases)} cases of the "
+                "dataset. If its images were removed meanwhile, put them back and start again."
             )
-        files = BETWEEN_IMAGES.join(fspath(image) for image in images[case.name])
-        value = "" if case.value is None else f"{case.value:.6g}"
-        table.writerow((case.rank, case.name, files, value, case.reason, fspath(labels[case.name])))
+        case = cases[scored.name]
+        images = BETWEEN_IMAGES.join(map(str, case.images))
+        value = "" if scored.value is None else f"{scored.value:.6g}"
+        table.writerow((scored.rank, scored.name, images, value, scored.reason, case.label))
     return text.getvalue()

@@ -1,0 +1,209 @@
+"""Files that are there whole or not at all, their backups, and the lock."""
+
+import errno
+import json
+import os
+import resource
+import signal
+import stat
+import subprocess
+import sys
+from contextlib import contextmanager
+
+import pytest
+
+from nnunet_slpt.errors import SelectionError
+from nnunet_slpt.selection import files
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from nnunet_slpt.selection.files import exclusive
+with exclusive(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@contextmanager
+def largest_file(size):
+    """As on a disk with room for so many bytes; the system refuses more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def refuse(number):
+    def fail(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+def test_it_writes_what_it_is_given(tmp_path):
+    files.write_bytes(tmp_path / "a", b"\0\xff")
+    files.write_text(tmp_path / "b", "Größe\r\n\n")
+    assert (tmp_path / "a").read_bytes() == b"\0\xff"
+    assert (tmp_path / "b").read_bytes() == "Größe\r\n\n".encode()
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_json_is_nnunets(tmp_path):
+    value = [{"val": ["ä b"], "train": [1.5, None]}]
+    files.write_json(tmp_path / "a.json", value)
+    assert (tmp_path / "a.json").read_text() == json.dumps(value, indent=4)
+
+
+def test_json_refuses_what_it_does_not_know(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        files.write_json(tmp_path / "a.json", [float("nan")])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_name_that_is_no_utf8_goes_out_as_it_came_in(tmp_path):
+    files.write_text(tmp_path / "a", os.fsdecode(b"caf\xe9"))
+    assert (tmp_path / "a").read_bytes() == b"caf\xe9"
+
+
+def test_others_may_read_it_as_any_new_file_or_as_the_one_before(tmp_path):
+    new, old, other = tmp_path / "new", tmp_path / "old", tmp_path / "other"
+    other.touch()
+    old.touch()
+    old.chmod(0o660)
+    for file in (new, old):
+        files.write_bytes(file, b"1")
+    assert new.stat().st_mode == other.stat().st_mode
+    assert stat.S_IMODE(old.stat().st_mode) == 0o660
+
+
+def test_a_full_disk_leaves_the_file_as_it_was(tmp_path):
+    file = tmp_path / "a b.json"
+    files.write_bytes(file, b"old")
+    with largest_file(10), pytest.raises(SelectionError, match=r"a b\.json cannot be written.*Make room"):
+        files.write_bytes(file, 1000 * b"new")
+    assert file.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [
+        (errno.ENOSPC, "Make room"),
+        (errno.EDQUOT, "Make room"),
+        (errno.EROFS, "Allow"),
+        (errno.EIO, "Look at"),
+    ],
+)
+def test_the_remedy_fits_the_trouble(tmp_path, monkeypatch, number, remedy):
+    monkeypatch.setattr(os, "fsync", refuse(number))
+    with pytest.raises(SelectionError, match=rf"{os.strerror(number)}.*unchanged\. {remedy}"):
+        files.write_bytes(tmp_path / "a", b"1")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_synced_is_no_trouble(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "open", refuse(errno.EACCES))
+    files._sync(tmp_path)
+
+
+@pytest.mark.parametrize("act", [files.read_bytes, lambda file: files.move(file, file), files.hash_of])
+def test_other_trouble_names_the_file(tmp_path, act):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "a").touch()
+    file = tmp_path / "folder" if act is files.hash_of else tmp_path / "absent"
+    with pytest.raises(SelectionError, match=f"{file.name} cannot be"):
+        act(file)
+
+
+def test_removing_a_folder_is_refused(tmp_path):
+    with pytest.raises(SelectionError, match="cannot be removed"):
+        files.remove(tmp_path)
+
+
+def test_a_backup_has_the_same_bytes(tmp_path):
+    (tmp_path / "a.json").write_bytes(b"old\r\n\xff")
+    copy = files.back_up(tmp_path / "a.json", tmp_path / "round 00 ä.json")
+    assert copy == tmp_path / "round 00 ä.json"
+    assert copy.read_bytes() == b"old\r\n\xff"
+
+
+def test_an_earlier_backup_is_never_overwritten(tmp_path):
+    file, backup = tmp_path / "a.json", tmp_path / "b.json"
+    for content in (b"1", b"2", b"3", b"2"):  # the last one is there already
+        file.write_bytes(content)
+        assert files.back_up(file, backup).read_bytes() == content
+    kept = {copy.name: copy.read_bytes() for copy in tmp_path.glob("b*")}
+    assert kept == {"b.json": b"1", "b-1.json": b"2", "b-2.json": b"3"}
+
+
+def test_what_a_killed_write_left_is_removed_and_nothing_else(tmp_path):
+    for name in (".a.json.12.part", ".a.json.pending.12.part"):
+        (tmp_path / name).touch()
+    others = {"a.json", ".a.json", ".b.json.12.part", "a.json.part"}
+    for name in others:
+        (tmp_path / name).touch()
+    files.remove_parts(tmp_path / "a.json")
+    assert {file.name for file in tmp_path.iterdir()} == others
+    files.remove_parts(tmp_path / "absent" / "a.json")
+
+
+def test_checking_leaves_nothing(tmp_path):
+    files.check_writable(tmp_path)
+    files.check_writable(tmp_path / "going" / "to be")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(SelectionError, match="file cannot be written to"):
+        files.check_writable(tmp_path / "file")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to any folder")
+def test_a_read_only_folder_is_refused(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(SelectionError, match="Allow this user"):
+        files.check_writable(tmp_path)
+
+
+def test_a_read_only_disk_is_refused_before_anything_is_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "TemporaryFile", refuse(errno.EROFS))
+    with pytest.raises(SelectionError, match="Allow this user"), files.exclusive(tmp_path / "new"):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_refused(tmp_path):
+    with largest_file(0), pytest.raises(SelectionError, match="Make room"):
+        files.check_writable(tmp_path)
+
+
+def test_the_lock_may_be_nested_and_is_free_afterwards(tmp_path):
+    for _ in range(2):
+        with files.exclusive(tmp_path / "a"), files.exclusive(tmp_path / "a"):
+            pass
+    with pytest.raises(KeyError), files.exclusive(tmp_path / "a"):
+        raise KeyError
+    with files.exclusive(tmp_path / "a"):
+        assert [file.name for file in (tmp_path / "a").iterdir()] == [".lock"]
+
+
+def test_another_process_is_refused_at_once_until_the_first_is_killed(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(SelectionError, match="Another nnunet_slpt_select is running"):
+            files.exclusive(tmp_path).__enter__()
+        with files.exclusive(tmp_path / "another dataset"):
+            pass
+        other.send_signal(signal.SIGKILL)
+    with files.exclusive(tmp_path):
+        pass
+
+
+def test_a_lock_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / ".lock").mkdir()
+    with pytest.raises(SelectionError, match="cannot be locked"), files.exclusive(tmp_path):
+        pass

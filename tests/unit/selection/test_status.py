@@ -1,0 +1,105 @@
+"""Where a dataset stands: the numbers add up, and the advice fits."""
+
+import json
+
+import pytest
+
+from nnunet_slpt.selection.rounds import Round, ScoredCase
+from nnunet_slpt.selection.status import status_of
+
+POOL = [f"Fall {number:02d}" for number in range(40)]
+
+
+def a_round(number, names, mode="prospective"):
+    return Round(
+        number=number,
+        mode=mode,
+        seed=0,
+        strategy=f"s{number}",
+        parameters={},
+        budget_cases=len(names),
+        versions={},
+        model=None,
+        settings={},
+        validation=(),
+        excluded=(),
+        labelled_before=(),
+        cases=tuple(
+            ScoredCase(name=name, rank=rank, chosen=True) for rank, name in enumerate(names, start=1)
+        ),
+    )
+
+
+ROUNDS = [a_round(0, POOL[5:0:-1]), a_round(1, POOL[6:20])]
+
+
+def test_the_numbers_add_up():
+    status = status_of(ROUNDS, labelled=[*POOL[1:4], "before", POOL[39]], pool=POOL, validation=[POOL[39]])
+    assert status.waiting == (POOL[5], POOL[4], *POOL[6:20])
+    assert [(one.chosen, one.waiting) for one in status.rounds] == [(5, 2), (14, 14)]
+    assert (status.labelled, status.validation) == (4, 1)
+    assert status.left == len(POOL) - 5 - 14 - 1
+    assert status.labelled + len(status.waiting) + status.validation + status.left == len(POOL) + len(
+        ["before"]
+    )
+
+
+def test_the_order_of_names_does_not_matter():
+    one = status_of(ROUNDS, POOL[3:9], POOL, POOL[38:])
+    assert one == status_of(ROUNDS, POOL[8:2:-1], POOL[::-1], POOL[:37:-1])
+
+
+def test_some_of_the_waiting_cases_are_shown():
+    text = status_of(ROUNDS, [], POOL, []).text()
+    assert "Waiting for labels: 19 (Fall 05, Fall 04, Fall 03, Fall 02, Fall 01, Fall 06, " in text
+    assert "Fall 10 and 9 more)" in text
+    assert "Fall 11" not in text
+
+
+def test_ten_waiting_cases_are_all_shown():
+    text = status_of([a_round(0, POOL[:10])], [], POOL, []).text()
+    assert "Fall 09)" in text
+    assert "more" not in text
+
+
+def test_the_rounds_are_told():
+    text = status_of([a_round(0, POOL[:1]), a_round(1, POOL[1:3], "hide_labels")], POOL[:2], POOL, []).text()
+    assert "Round 0: 1 case chosen by s0\n" in text
+    assert "Round 1: 2 cases chosen by s1, 1 without label (labels hidden)\n" in text
+    assert "Left in the pool: 37\n" in text
+
+
+@pytest.mark.parametrize(
+    ("rounds", "labelled", "pool", "advice"),
+    [
+        ([], [], POOL, "Choose the first cases: nnunet_slpt_select"),
+        (ROUNDS, [], POOL, "Label the 19 cases that wait (to_annotate.csv"),
+        (ROUNDS, POOL[:20], POOL, "then choose the next"),
+        (ROUNDS, POOL, POOL, "every case is labelled"),
+        ([], POOL, POOL, "every case is labelled"),
+        (ROUNDS, [], POOL[:20], "Label the 19 cases"),
+    ],
+)
+def test_it_says_what_to_do_next(rounds, labelled, pool, advice):
+    status = status_of(rounds, labelled, pool, [])
+    assert advice in status.next_step
+    assert status.text().endswith(f"Next: {status.next_step}")
+
+
+def test_without_rounds_it_says_so():
+    assert status_of([], [], POOL, []).text().startswith("No round yet\nLabelled: 0\n")
+
+
+def test_programs_get_all_of_it():
+    status = status_of(ROUNDS, POOL[:3], POOL, POOL[39:])
+    about = status.as_json()
+    assert json.loads(json.dumps(about)) == about
+    assert about["waiting"] == list(status.waiting)  # all, not ten
+    assert about["rounds"][0] == {
+        "number": 0,
+        "strategy": "s0",
+        "mode": "prospective",
+        "chosen": 5,
+        "waiting": 3,
+    }
+    assert about.keys() == {"rounds", "labelled", "validation", "waiting", "left", "next_step"}
