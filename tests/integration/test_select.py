@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -140,6 +143,51 @@ def test_parts_workers_and_a_break_change_nothing(
     assert not list(campaign.home.glob(ROUNDS))
     monkeypatch.setattr(network.Model, "preprocess", _must_not_run)
     assert campaign.select(*asked) == 0
+    assert (campaign.home / "round_00.json").read_bytes() == expected
+
+
+KILLED = """
+import os, signal, sys
+import torch
+from nnunet_slpt.selection import network
+from nnunet_slpt.selection.cli import main
+
+seen = []
+looks = network.Model.{method}
+
+def killed_at_the_third(self, image):
+    seen.append(image)
+    if len(seen) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return looks(self, image)
+
+network.Model.{method} = killed_at_the_third
+torch.set_num_threads = lambda number: None
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(("strategy", "method"), [("diversity", "features"), ("uncertainty", "predictions")])
+def test_a_killed_run_continues_and_gives_the_same_round(
+    campaign: Campaign, strategy: str, method: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ["-d", "801", *QUICK, "-n", "2", "--hide_labels", "-strategy", strategy]
+    assert main(asked) == 0
+    expected = (campaign.home / "round_00.json").read_bytes()
+    assert main(["-d", "801", "--undo"]) == 0
+    _forget(campaign.home)
+    process = subprocess.run([sys.executable, "-c", KILLED.format(method=method), *asked], check=False)
+    assert process.returncode == -signal.SIGKILL
+    assert not campaign.task.splits_file.exists()
+    kept = len(list(campaign.home.glob("seen/*/*.npz")))
+    assert 1 <= kept <= 2
+    looked: list[str] = []
+    preprocess = network.Model.preprocess
+    monkeypatch.setattr(
+        network.Model, "preprocess", lambda self, cases, n: looked.extend(cases) or preprocess(self, cases, n)
+    )
+    assert main(asked) == 0
+    assert len(looked) == 6 - kept
     assert (campaign.home / "round_00.json").read_bytes() == expected
 
 
