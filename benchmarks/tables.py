@@ -66,8 +66,28 @@ def step_table(reports: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def campaign_table(campaigns: list[dict[str, Any]]) -> list[str]:
+    """Mean Dice on test cases after each round, by strategy."""
+    rows: dict[tuple[Any, ...], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for one in campaigns:
+        for done in one["rounds"]:
+            rows[one["task"], one["strategy"], one["steps"]][done["labelled"]].append(done["dice"])
+    width = max((len(rounds) for rounds in rows.values()), default=0)
+    titles = [f"round {number}" for number in range(width)]
+    lines = ["| task, strategy, steps | " + " | ".join(titles) + " |", "|---" * (width + 1) + "|"]
+    for setting, rounds in sorted(rows.items()):
+        figures = [f"{labelled} cases: {spread(dice)}" for labelled, dice in sorted(rounds.items())]
+        lines.append(f"| {', '.join(map(str, setting))} | " + " | ".join(figures) + " |")
+    return lines
+
+
+def read(folder: str) -> list[dict[str, Any]]:
+    """All results in a folder."""
+    return [json.loads(path.read_text()) for path in sorted((HERE / "results" / folder).glob("*.json"))]
+
+
 def main() -> int:
-    cells = [json.loads(path.read_text()) for path in sorted((HERE / "results" / "tuning").glob("*.json"))]
+    cells, campaigns = read("tuning"), read("campaign")
     reports = [json.loads(path.read_text()) for path in sorted((HERE / "results").glob("step_*.json"))]
     blocks = [
         "Mean Dice on the test cases, mean ± standard deviation over random subsets (their number)"
@@ -79,6 +99,9 @@ def main() -> int:
     if reports:
         blocks += ["Time and memory as multiples of stock full fine-tuning (`make bench`):"]
         blocks += ["\n".join(step_table(reports))]
+    if campaigns:
+        blocks += ["Annotation campaigns, mean Dice on the test cases (`benchmarks/campaign.py`):"]
+        blocks += ["\n".join(campaign_table(campaigns))]
     before, rest = README.read_text().split(START)
     README.write_text(f"{before}{START}\n\n" + "\n\n".join(blocks) + f"\n\n{END}{rest.split(END)[1]}")
     return 0

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from tqdm import tqdm
 
+from nnunet_slpt.errors import SelectionError
 from nnunet_slpt.selection.cache import CaseCache, cache_key
 from nnunet_slpt.selection.uncertainty import CaseUncertainty, case_uncertainty
 
@@ -124,7 +125,10 @@ class Passes:
 
 def _known(arrays: Arrays | None, name: str) -> Arrays:
     if arrays is None:
-        raise RuntimeError(f"what was just written of {name} is gone: does another process use this cache?")
+        raise SelectionError(
+            f"What was just written of {name} is gone or of another model: does another call with other "
+            "settings use this dataset's cache? Wait until it has ended, and start again."
+        )
     return arrays
 
 

@@ -227,6 +227,24 @@ def _share_work(request: Request, desk: Desk, say: Say) -> None:
     say(f"Part {request.part} of {request.parts}: {seen} cases seen. When all are done, call without parts.")
 
 
+def _scored(candidates: Candidates, choice: Choice) -> tuple[ScoredCase, ...]:
+    """All candidates: the chosen ones as the strategy ordered them, then the others by value."""
+    reasons = dict(zip(choice.chosen, choice.reasons, strict=True))
+    others = np.argsort(-choice.values, kind="stable").tolist()
+    order = [*choice.chosen, *(row for row in others if row not in reasons)]
+    return tuple(
+        ScoredCase(
+            name=candidates.names[row],
+            rank=rank,
+            chosen=row in reasons,
+            value=float(choice.values[row]),
+            scores={measure: float(values[row]) for measure, values in candidates.scores.items()},
+            reason=reasons.get(row, ""),
+        )
+        for rank, row in enumerate(order, start=1)
+    )
+
+
 def _round(
     request: Request,
     desk: Desk,
@@ -236,27 +254,13 @@ def _round(
     choice: Choice,
     sight: Sight,
 ) -> Round:
-    chosen = dict(zip(choice.chosen, choice.reasons, strict=True))
-    others = np.argsort(-choice.values, kind="stable").tolist()
-    order = [*choice.chosen, *(row for row in others if row not in chosen)]
-    cases = tuple(
-        ScoredCase(
-            name=candidates.names[row],
-            rank=rank,
-            chosen=row in chosen,
-            value=float(choice.values[row]),
-            scores={measure: float(values[row]) for measure, values in candidates.scores.items()},
-            reason=chosen.get(row, ""),
-        )
-        for rank, row in enumerate(order, start=1)
-    )
     return Round(
         number=candidates.round_number,
         mode=desk.mode,
         seed=request.seed,
         strategy=strategy.name,
         parameters=strategy.parameters(),
-        budget_cases=len(chosen),
+        budget_cases=len(choice.chosen),
         versions={"nnunet_slpt": __version__} | {name: importlib.metadata.version(name) for name in PACKAGES},
         model=sight.about(),
         settings={
@@ -267,7 +271,7 @@ def _round(
         validation=pool.validation,
         excluded=tuple({*pool.excluded, *pool.skipped}),
         labelled_before=pool.labelled,
-        cases=cases,
+        cases=_scored(candidates, choice),
     )
 
 

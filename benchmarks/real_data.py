@@ -1,0 +1,101 @@
+"""What the benchmarks on real data share: preprocessing, half precision on CPUs, Dice on test cases."""
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+STEPS_PER_EPOCH = 100
+CONFIGURATION = "3d_fullres"
+
+
+def prepare(task: Path, plans_names: list[str], work: Path) -> None:
+    """Link the raw data and preprocess all cases with the pretrained networks' plans, once."""
+    raw = next(task.glob("Dataset*"))
+    target = Path(os.environ["nnUNet_preprocessed"]) / raw.name
+    link = Path(os.environ["nnUNet_raw"]) / raw.name
+    if not link.exists():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(raw.resolve())
+    number = raw.name[len("Dataset") :].split("_")[0]
+    if not (target / "dataset_fingerprint.json").exists():
+        run("nnUNetv2_extract_fingerprint", "-d", number)
+    shutil.copy(raw / "dataset.json", target / "dataset.json")
+    for name in plans_names:
+        folder = next((task / "pretrained").glob(f"*/*__{name}__{CONFIGURATION}"))
+        plans = json.loads((folder / "plans.json").read_text()) | {"dataset_name": raw.name}
+        (target / f"{name}.json").write_text(json.dumps(plans))
+        data = target / plans["configurations"][CONFIGURATION]["data_identifier"]
+        if len(list(data.glob("*.pkl"))) < len(list((raw / "labelsTr").iterdir())):
+            run("nnUNetv2_preprocess", "-d", number, "-plans_name", name, "-c", CONFIGURATION, "-np", "2")
+
+
+def run(*command: str) -> None:
+    subprocess.run([str(Path(sys.executable).with_name(command[0])), *command[1:]], check=True)
+
+
+def in_half_precision(base: type[Any]) -> type[Any]:
+    """A trainer whose steps run under ``half_precision``; its augmentation does not."""
+
+    class Half(base):  # type: ignore[misc]
+        def train_step(self, batch: dict[str, Any]) -> Any:
+            with half_precision(self.device):
+                return super().train_step(batch)
+
+        def validation_step(self, batch: dict[str, Any]) -> Any:
+            with half_precision(self.device):
+                return super().validation_step(batch)
+
+    Half.__name__ = base.__name__  # nnU-Net names folders, and finds the class again, by it
+    return Half
+
+
+def half_precision(device: Any) -> Any:
+    import torch
+
+    # nnU-Net itself uses autocast on CUDA alone. Around the steps only: augmentation would suffer.
+    return torch.autocast("cpu", torch.bfloat16) if device.type == "cpu" else contextlib.nullcontext()
+
+
+def evaluate(trainer: Any, cases: list[str], mirroring: bool = True) -> dict[str, float]:
+    """Mean Dice of each label over cases, predicted by nnU-Net's sliding window.
+
+    On the preprocessed grid, which for both tasks is the original one.
+    """
+    import numpy as np
+    import torch
+    from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+    predictor = nnUNetPredictor(use_mirroring=mirroring, device=trainer.device, allow_tqdm=False)
+    predictor.manual_initialization(
+        trainer.network,
+        trainer.plans_manager,
+        trainer.configuration_manager,
+        None,
+        trainer.dataset_json,
+        "",
+        trainer.inference_allowed_mirroring_axes,
+    )
+    trainer.network.eval()
+    trainer.set_deep_supervision_enabled(False)
+    dataset = trainer.dataset_class(trainer.preprocessed_dataset_folder, cases)
+    labels = {name: value for name, value in trainer.dataset_json["labels"].items() if value != 0}
+    scores: dict[str, list[float]] = {name: [] for name in labels}
+    for case in cases:
+        image, truth, _, _ = dataset.load_case(case)
+        with half_precision(trainer.device):
+            logits = predictor.predict_sliding_window_return_logits(torch.from_numpy(image[:]))
+        predicted, truth = logits.float().argmax(0).cpu().numpy(), truth[:][0]
+        for name, value in labels.items():
+            ours, theirs = predicted == value, truth == value
+            size = ours.sum() + theirs.sum()
+            scores[name].append(2 * float((ours & theirs).sum()) / size if size else float("nan"))
+    return {name: round(float(np.nanmean(values)), 4) for name, values in scores.items()}
+
+
+def mean(dice: dict[str, float]) -> float:
+    return round(sum(dice.values()) / len(dice), 4)
