@@ -1,0 +1,282 @@
+"""Can each image be read, is it complete, and do its channels fit together?
+
+Reads images with nnU-Net's reader, never labels, and writes nothing. Must not import the networks.
+"""
+
+__all__ = ["ImageReader", "check_images", "check_one", "find_reader", "image_key", "refuse_or_skip"]
+
+import hashlib
+import io
+import logging
+import multiprocessing
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from_dataset_json
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from nnunet_slpt.errors import DatasetError
+from nnunet_slpt.selection.cases import Case, channel_count
+from nnunet_slpt.selection.file_damage import damage
+
+AT_MOST = 10  # cases that an error names
+BLOCK_BYTES = 1 << 20
+# What nnU-Net's readers tell of a channel → its name in words, and how far channels may lie apart. nnU-Net
+# refuses another spacing itself; with another origin or direction it goes on and shifts the channels.
+GEOMETRY = {
+    "shape": ("shape", 0.0),
+    "spacing": ("voxel spacing", 1e-8),
+    "origin": ("origin", 1e-3),
+    "direction": ("direction", 1e-3),
+    "original_affine": ("affine (origin and direction)", 1e-3),
+}
+Geometry = dict[str, NDArray[np.float64]]
+
+
+class ImageReader(Protocol):
+    """What is used of nnU-Net's readers."""
+
+    def read_images(self, image_fnames: Sequence[str]) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Voxels (C, X, Y, Z), and where they lie."""
+
+
+def find_reader(cases: Sequence[Case], dataset_json: Mapping[str, Any]) -> ImageReader:
+    """The reader that nnU-Net would take: the first for the file ending that can read a case.
+
+    Args:
+        cases: tried in this order until one can be read; labels are not looked at.
+        dataset_json: of the raw dataset.
+
+    Raises:
+        DatasetError: nnU-Net has no reader for the file ending.
+    """
+    # Without an example nnU-Net would read every .tif as a flat picture.
+    for example in (*(str(case.images[0]) for case in cases), None):
+        reader = _reader(dataset_json, example)
+        if reader is not None:
+            return reader
+    raise DatasetError(
+        f"nnU-Net has no reader for the file ending {dataset_json['file_ending']!r}. Correct file_ending or "
+        "overwrite_image_reader_writer in dataset.json."
+    )
+
+
+def check_images(cases: Sequence[Case], dataset_json: Mapping[str, Any], processes: int) -> dict[str, str]:
+    """Read each image once and tell what is wrong with it.
+
+    Args:
+        cases: whose images are read.
+        dataset_json: of the raw dataset.
+        processes: how many read at the same time; the answer does not depend on it.
+
+    Returns:
+        Name → problem in words, of the cases that have one, by ascending name.
+
+    Raises:
+        DatasetError: nnU-Net has no reader for the file ending, or a reading process was killed.
+    """
+    ordered = sorted(cases, key=lambda case: case.name)
+    check = partial(
+        check_one, reader=find_reader(ordered, dataset_json), channels=channel_count(dataset_json)
+    )
+    problems = _over_cases(check, ordered, processes)
+    return {case.name: problem for case, problem in zip(ordered, problems, strict=True) if problem}
+
+
+def check_one(case: Case, reader: ImageReader, channels: int | None = None) -> str | None:
+    """What is wrong with a case's images, in words; ``None`` if nothing is. The first problem is told.
+
+    Args:
+        case: whose images are read, one file after the other.
+        reader: from ``find_reader``.
+        channels: how many there must be; ``None`` accepts any number.
+    """
+    try:
+        _check(case, reader, channels)
+    except DatasetError as problem:
+        return str(problem)
+    return None
+
+
+def refuse_or_skip(problems: Mapping[str, str], skip_unreadable: bool) -> frozenset[str]:
+    """Refuse images with problems, or leave these cases out if the user wants that.
+
+    Args:
+        problems: name → problem, from ``check_images``.
+        skip_unreadable: leave out instead of refusing.
+
+    Returns:
+        The names of the cases left out.
+
+    Raises:
+        DatasetError: there are problems and they may not be skipped; the first are named.
+    """
+    if problems and not skip_unreadable:
+        lines = [f"  {name}: {problem}" for name, problem in sorted(problems.items())]
+        more = [f"  and {len(lines) - AT_MOST} more"] if len(lines) > AT_MOST else []
+        raise DatasetError(
+            "\n".join([f"{len(lines)} case(s) have images that cannot be used:", *lines[:AT_MOST], *more])
+            + "\nRepair or replace these files, or leave the cases out with --skip_unreadable."
+        )
+    return frozenset(problems)
+
+
+def image_key(case: Case) -> str:
+    """SHA-256 over the bytes of the image files in their order, and over a TIFF's file of spacings.
+
+    Other bytes, another order or one file more give another key; names and folders do not matter.
+
+    Args:
+        case: whose images are hashed; labels are not looked at. A file that cannot be opened counts as such.
+    """
+    digest = hashlib.sha256()
+    for file in (*case.images, *_spacing_files(case.images[0])):
+        digest.update(_file_digest(file))
+    return digest.hexdigest()
+
+
+def _reader(dataset_json: Mapping[str, Any], example: str | None) -> ImageReader | None:
+    with _quietly() as complaints:
+        try:
+            reader: ImageReader = determine_reader_writer_from_dataset_json(
+                dataset_json, example, verbose=False
+            )()
+        except RuntimeError:
+            return None
+    return None if complaints else reader
+
+
+def _over_cases(
+    check: Callable[[Case], str | None], cases: Sequence[Case], processes: int
+) -> list[str | None]:
+    bar = partial(tqdm, total=len(cases), desc="Checking images")
+    if processes <= 1 or len(cases) <= 1:
+        return list(bar(map(check, cases)))
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(processes, len(cases)), mp_context=context) as pool:
+        try:
+            return list(bar(pool.map(check, cases)))
+        except BrokenProcessPool as error:
+            raise DatasetError(
+                "A process that read images was killed, most likely for want of memory. "
+                f"Run again with fewer than {processes} processes (-npp)."
+            ) from error
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+class _Complaints(logging.Handler):
+    """Keeps what is logged as an error."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+@contextmanager
+def _quietly() -> Iterator[list[str]]:
+    """Silence the readers; what tifffile logs as an error is handed out instead.
+
+    A TIFF that has lost its last slices is read without them, and nothing but the log tells.
+    """
+    complaints, log = _Complaints(), logging.getLogger("tifffile")
+    log.addHandler(complaints)
+    try:
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield complaints.messages
+    finally:
+        log.removeHandler(complaints)
+
+
+def _check(case: Case, reader: ImageReader, channels: int | None) -> None:
+    count, filled = 0, False
+    first: Geometry = {}
+    for file in case.images:
+        voxels, properties = _read(file, reader)
+        wrong = voxels.size - int(np.isfinite(voxels).sum())
+        if voxels.size == 0:
+            raise DatasetError(f"{file.name}: no voxels, its shape is {_numbers(voxels.shape)}")
+        if wrong:
+            raise DatasetError(f"{file.name}: {wrong} of {voxels.size} voxels are NaN or infinite")
+        geometry = _geometry(voxels, properties)
+        first = first or geometry
+        _check_geometry(file, geometry, first)
+        count += len(voxels)
+        filled = filled or bool(voxels.min() < voxels.max())
+    if channels not in (None, count):
+        raise DatasetError(f"its {len(case.images)} file(s) hold {count} channel(s), expected {channels}")
+    if not filled:
+        raise DatasetError("it is empty: all voxels of a channel have the same value")
+
+
+def _read(file: Path, reader: ImageReader) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    with _quietly() as complaints:
+        problem = ""
+        try:
+            problem = damage(file)
+            voxels, properties = reader.read_images([str(file)])
+        except Exception as error:  # a damaged file can make a reader raise anything
+            words = problem or f"cannot be read ({_words(error)})"
+            raise DatasetError(f"{file.name}: {words}") from error
+    if problem or complaints:
+        raise DatasetError(f"{file.name}: {problem or f'damaged or cut short: {complaints[0]}'}")
+    return voxels, properties
+
+
+def _geometry(voxels: NDArray[np.float32], properties: Mapping[str, Any]) -> Geometry:
+    inside = [properties.get(reader, {}) for reader in ("sitk_stuff", "nibabel_stuff")]
+    known = {**properties, **inside[0], **inside[1], "shape": voxels.shape[1:]}
+    return {key: np.asarray(known[key], dtype=np.float64) for key in GEOMETRY if key in known}
+
+
+def _check_geometry(file: Path, got: Geometry, first: Geometry) -> None:
+    if not (np.isfinite(got["spacing"]) & (got["spacing"] > 0)).all():
+        numbers = _numbers(got["spacing"])
+        raise DatasetError(f"{file.name}: the voxel spacing is {numbers}, expected positive numbers")
+    for key, (name, tolerance) in GEOMETRY.items():
+        if key in got and not _alike(got[key], first[key], tolerance):
+            here, there = _numbers(got[key]), _numbers(first[key])
+            raise DatasetError(f"{file.name}: the {name} is {here}, expected {there} as in the first channel")
+
+
+def _alike(a: NDArray[np.float64], b: NDArray[np.float64], tolerance: float) -> bool:
+    return a.shape == b.shape and np.allclose(a, b, atol=tolerance)
+
+
+def _numbers(values: Any) -> str:
+    return ", ".join(f"{value + 0.0:g}" for value in np.ravel(values))  # + 0.0: no -0
+
+
+def _words(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[-1].strip()}"[:120] if lines else type(error).__name__
+
+
+def _spacing_files(image: Path) -> list[Path]:
+    """Where nnU-Net's Tiff3DIO looks for the spacing (imageio/tif_reader_writer.py)."""
+    file = image.with_name(f"{image.stem[: -len('_0000')]}.json")
+    return [file] if image.suffix.lower() in {".tif", ".tiff"} and file.is_file() else []
+
+
+def _file_digest(file: Path) -> bytes:
+    digest = hashlib.sha256()
+    try:
+        with file.open("rb") as stream:
+            for block in iter(partial(stream.read, BLOCK_BYTES), b""):
+                digest.update(block)
+    except OSError as error:
+        digest.update(f"cannot be read: {error.errno}".encode())
+    return digest.digest()
