@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from nnunet_slpt.selection.strategies.base import Floats
 from nnunet_slpt.selection.strategies.distances import nearest
 
-# Above this many cases, mini-batches.
-_LARGE = 3000
+# Above this many cases times groups, mini-batches.
+_LARGE = 300_000
 _BATCH = 4096
 _PASSES = 3
+_START = 3  # times the groups: the cases among which the starting centres are looked for
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,13 +95,14 @@ def _centres(points: Floats, count: int, seed: int) -> Floats:
     from sklearn.cluster import KMeans, MiniBatchKMeans
     from sklearn.exceptions import ConvergenceWarning
 
-    if len(points) > _LARGE:
+    if len(points) * count > _LARGE:
         method = MiniBatchKMeans(
             count,
+            init=_start(points, count, seed),
+            n_init=1,
             batch_size=_BATCH,
             max_iter=_PASSES,
             max_no_improvement=None,
-            n_init=1,
             compute_labels=False,
             random_state=seed,
         )
@@ -110,3 +112,15 @@ def _centres(points: Floats, count: int, seed: int) -> Floats:
         warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different points than groups
         centres: Floats = method.fit(points).cluster_centers_.astype(np.float32)
     return centres
+
+
+def _start(points: Floats, count: int, seed: int) -> Floats:
+    """k-means++ on some of the points: (count, F).
+
+    In double precision: from single, scikit-learn converts all points again for each centre.
+    """
+    from sklearn.cluster import kmeans_plusplus
+
+    some = np.random.default_rng(seed).permutation(len(points))[: _START * count]
+    centres: Floats = kmeans_plusplus(points[some].astype(np.float64), count, random_state=seed)[0]
+    return centres.astype(np.float32)

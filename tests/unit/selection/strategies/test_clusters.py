@@ -24,7 +24,7 @@ def groups_of(group: list[int], labelled: list[int]) -> Groups:
     return Groups(array, np.zeros(len(group), np.float32), np.array(labelled), sizes)
 
 
-@pytest.mark.parametrize("large", [3000, 10])
+@pytest.mark.parametrize("large", [module._LARGE, 10])
 def test_separate_groups_are_found(large: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_LARGE", large)  # 10: mini-batches
     features, labelled = blobs([30, 20, 10]), blobs([2, 0, 1], seed=1)
@@ -36,9 +36,31 @@ def test_separate_groups_are_found(large: int, monkeypatch: pytest.MonkeyPatch) 
         assert groups.labelled[number] == known
         np.testing.assert_array_equal(groups.members()[number], np.arange(start, start + size))
         middle = features[start : start + size].mean(0, keepdims=True)
-        if large == 3000 and known == 0:
+        if large > 10 and known == 0:
             expected = distances(features[start : start + size], middle)[:, 0]
             np.testing.assert_allclose(groups.distance[start : start + size], expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("large", [module._LARGE, 10])
+def test_fewer_different_cases_than_groups(large: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LARGE", large)
+    alike = np.ones((12, 2), np.float32)
+    groups = group_cases(alike, alike[:1], 5, np.random.default_rng(0))
+    assert set(groups.group) == {groups.group[0]}
+    assert not groups.distance.any()
+    assert groups.sizes.sum() == 12
+    assert groups.labelled[groups.group[0]] == 1
+
+
+@pytest.mark.parametrize("large", [module._LARGE, 10])
+def test_same_seed_same_groups(large: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_LARGE", large)
+    features = np.random.default_rng(0).standard_normal((80, 3), np.float32)
+    first, second, other = (
+        group_cases(features, features[:0], 6, np.random.default_rng(seed)).distance for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, second)
+    assert (first != other).any()
 
 
 def test_members_of_empty_groups() -> None:

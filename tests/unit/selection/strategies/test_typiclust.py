@@ -9,6 +9,7 @@ import pytest
 
 from nnunet_slpt.selection.strategies import Candidates, Choice
 from nnunet_slpt.selection.strategies import typiclust as module
+from nnunet_slpt.selection.strategies.distances import distances
 from nnunet_slpt.selection.strategies.typiclust import TypiClust, typicality
 
 
@@ -35,8 +36,15 @@ def test_a_large_group_is_compared_with_some_of_it(monkeypatch: pytest.MonkeyPat
     rng = np.random.default_rng(0)
     features = rng.standard_normal((1000, 2), np.float32)
     monkeypatch.setattr(module, "_COMPARED", 500)
+    columns = []
+
+    def watched(points: np.ndarray, others: np.ndarray) -> np.ndarray:
+        columns.append(len(others))
+        return distances(points, others)
+
+    monkeypatch.setattr(module, "distances", watched)
     some = typicality(features, 20, rng)
-    assert np.isfinite(some).all()
+    assert set(columns) == {500}
     assert np.corrcoef(np.log(some), np.log(by_hand(features, 40)))[0, 1] > 0.98
 
 
