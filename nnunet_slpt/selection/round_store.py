@@ -220,7 +220,7 @@ class RoundStore:
         return Replaced(sha256=sha256, backup=backup.name, backup_sha256=before)
 
     def _write(self, new: Round, texts: dict[Path, str]) -> None:
-        """First all that needs room on the disk, then renaming alone; the round file first, and last."""
+        """First all that needs room on the disk, then renaming alone; last of all the round file."""
         round_file = self._file(new.number)
         for file, text in {**texts, round_file: round_text(new)}.items():
             files.write_text(_pending(file), text)

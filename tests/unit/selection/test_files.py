@@ -51,6 +51,13 @@ def test_it_writes_what_it_is_given(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_whoever_is_reading_goes_on_reading_the_old_file(tmp_path):
+    (tmp_path / "a").write_bytes(b"old")
+    with (tmp_path / "a").open("rb") as reader:
+        files.write_bytes(tmp_path / "a", b"new")
+        assert reader.read() == b"old"
+
+
 def test_json_is_nnunets(tmp_path):
     value = [{"val": ["ä b"], "train": [1.5, None]}]
     files.write_json(tmp_path / "a.json", value)
@@ -193,12 +200,14 @@ def test_the_lock_may_be_nested_and_is_free_afterwards(tmp_path):
 
 def test_another_process_is_refused_at_once_until_the_first_is_killed(tmp_path):
     with subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout.readline() == "held\n"
-        with pytest.raises(SelectionError, match="Another nnunet_slpt_select is running"):
-            files.exclusive(tmp_path).__enter__()
-        with files.exclusive(tmp_path / "another dataset"):
-            pass
-        other.send_signal(signal.SIGKILL)
+        try:
+            assert other.stdout.readline() == "held\n"
+            with pytest.raises(SelectionError, match="Another nnunet_slpt_select is running"):
+                files.exclusive(tmp_path).__enter__()
+            with files.exclusive(tmp_path / "another dataset"):
+                pass
+        finally:
+            other.send_signal(signal.SIGKILL)
     with files.exclusive(tmp_path):
         pass
 

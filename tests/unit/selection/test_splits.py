@@ -105,6 +105,7 @@ GOOD = {"train": ["a", "b"], "val": ["c"]}
         ),
         ([{"train": ["a", "b"], "val": ["a"]}], "both in 'train' and 'val': a"),
         ([{"train": ["a", "b"], "val": ["a"]}] * 2, "both in 'train' and 'val': a"),
+        ([{"train": ["a", "b", "c"], "val": [name]} for name in "abc"], "both in 'train' and 'val': a"),
     ],
 )
 def test_a_split_that_is_not_nnunets_is_refused(file, content, words):

@@ -10,7 +10,7 @@ import pytest
 from nnunet_slpt.errors import SelectionError
 from nnunet_slpt.selection import files
 from nnunet_slpt.selection.round_store import RoundStore
-from nnunet_slpt.selection.rounds import round_text
+from nnunet_slpt.selection.rounds import Replaced, round_text
 from nnunet_slpt.selection.splits import Fold, read_split
 
 FOLDS = [Fold(("a", "b"), ("v 1",))]
@@ -201,6 +201,14 @@ def test_a_renamed_round_is_noticed(three):
     files.move(three.folder / "round_01.json", three.folder / "round_00.json")
     with pytest.raises(SelectionError, match=r"round_00\.json is round 1 of another chain"):
         three.rounds()
+
+
+def test_a_round_of_another_number_is_noticed(store, disk):
+    store.folder.mkdir()
+    alone = disk.a_round(1, split=Replaced(sha256=""), worklist=Replaced(sha256=""))
+    (store.folder / "round_00.json").write_text(round_text(alone))
+    with pytest.raises(SelectionError, match=r"round_00\.json is round 1"):
+        store.rounds()
 
 
 def test_a_lost_backup_is_noticed(three):
