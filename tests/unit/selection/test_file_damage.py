@@ -151,9 +151,11 @@ def test_nan_and_infinity_in_nifti_files_are_counted(tmp_path, monkeypatch, kind
 
 
 @pytest.mark.parametrize("name", ["raw.nii"])
-def test_what_lies_behind_the_voxels_does_not_count(image):
+def test_what_lies_before_and_behind_the_voxels_does_not_count(image):
     nibabel.save(nibabel.Nifti1Image(VOXELS.astype(np.float32), np.eye(4)), image)
-    image.write_bytes(image.read_bytes() + b"\xff" * 64)
+    content = bytearray(image.read_bytes() + b"\xff" * 64)
+    content[148:228] = b"\xff" * 80  # the header's description; as floats these are NaN
+    image.write_bytes(content)
     assert damage(image) == ""
 
 

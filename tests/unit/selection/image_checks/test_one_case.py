@@ -130,6 +130,13 @@ def test_rounding_of_origin_and_direction_does_no_harm(scans):
     assert scans.problem(scans.of(images), ".mha", channels=2) is None
 
 
+def test_a_picture_and_a_volume_of_one_slice_are_not_channels_of_one_case(scans):
+    flat, slice_ = scans.voxels()[0], scans.voxels()[:1]
+    images = [scans.write("a_0000.mha", flat), scans.write("a_0001.mha", slice_)]
+    told = scans.problem(scans.of(images), ".mha", channels=2)
+    assert told == "a_0001.mha: the voxel spacing is 1, 1, 1, expected 1, 1 as in the first channel"
+
+
 @pytest.mark.parametrize("spacing", [[1, 0, 1], [1, -1, 1], [1, float("nan"), 1]])
 def test_a_spacing_has_to_be_positive(scans, spacing):
     case = scans.case(ending=".tiff")
