@@ -93,7 +93,14 @@ class Model:
             allow_tqdm=False,
         )
         names = tuple(file.parent.name.removeprefix("fold_") for file in files)
-        predictor.initialize_from_trained_model_folder(str(folder), names, checkpoint)
+        try:
+            predictor.initialize_from_trained_model_folder(str(folder), names, checkpoint)
+        except Exception as error:  # a damaged file, or a trainer of another program, can raise anything
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise CheckpointError(
+                f"nnU-Net cannot load the model in {folder}: {reason} Does nnUNetv2_predict_from_modelfolder "
+                "work with it?"
+            ) from error
         return cls(folder, files, predictor)
 
     @cached_property

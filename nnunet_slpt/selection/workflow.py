@@ -194,6 +194,9 @@ def _decide(request: Request, desk: Desk, say: Say) -> tuple[Pool, int, Strategy
 
     pool = divided(frozenset())
     say(f"{desk.raw.name}: {pool.counts()}.")
+    unlabelled = [name for name in pool.validation if not (desk.hide_labels or desk.cases[name].labelled)]
+    if unlabelled:
+        say(f"{len(unlabelled)} validation cases have no label yet; training needs it: {unlabelled[0]} …")
     strategy = make_strategy(resolve(request.strategy, bool(pool.labelled)), request.parameters)
     _budget(request, pool, earlier)
     needed = [desk.cases[name] for name in (*pool.candidates, *pool.labelled)]
