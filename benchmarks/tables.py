@@ -24,16 +24,20 @@ def spread(values: list[float]) -> str:
 
 
 def tuning_table(cells: list[dict[str, Any]]) -> list[str]:
-    """Mean Dice on test cases, by setting and method."""
-    rows: dict[tuple[Any, ...], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    """Mean Dice on test cases, by setting and method, and the paired difference to the better baseline."""
+    rows: dict[tuple[Any, ...], dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
     for cell in cells:
         setting = (cell["task"], cell["plans"], cell["cases"], cell["steps"])
-        rows[setting][cell["method"]].append(cell["dice"])
-    lines = ["| task, network, training cases, steps | " + " | ".join(METHODS.values()) + " |"]
-    lines.append("|---" * (len(METHODS) + 1) + "|")
+        rows[setting][cell["method"]][cell["subset"]] = cell["dice"]
+    titles = [*METHODS.values(), "SLPT - AdamW, same subset"]
+    lines = ["| task, network, training cases, steps | " + " | ".join(titles) + " |"]
+    lines.append("|---" * (len(titles) + 1) + "|")
     for setting, by_method in sorted(rows.items()):
-        figures = [spread(by_method[method]) if by_method[method] else "" for method in METHODS]
-        lines.append(f"| {', '.join(map(str, setting))} | " + " | ".join(figures) + " |")
+        figures = [list(by_method[method].values()) for method in METHODS]
+        ours, theirs = by_method["slpt"], by_method["adamw"]
+        figures.append([ours[subset] - theirs[subset] for subset in sorted(ours.keys() & theirs.keys())])
+        words = [spread(values) if values else "" for values in figures]
+        lines.append(f"| {', '.join(map(str, setting))} | " + " | ".join(words) + " |")
     return lines
 
 

@@ -34,9 +34,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 HOST = {"nnunetv2", "batchgenerators", "batchgeneratorsv2", "dynamic_network_architectures", "acvl_utils"}
 MAY_IMPORT_HOST = {"trainers", "planners", "pretrained"}
 # Of the other parts, these files alone: they read datasets and run the network.
-FILES_THAT_MAY_IMPORT_HOST = {
-    f"selection/{name}.py" for name in ("cases", "image_checks", "maps", "network")
-}
+FILES_THAT_MAY_IMPORT_HOST = {f"selection/{name}.py" for name in ("cases", "image_checks", "maps", "network")}
 # Parts that may import only these, beside the standard library and this package.
 ONLY: dict[str, set[str]] = {
     "__init__": set(),
