@@ -19,8 +19,8 @@ _SAME = 1e-12
 def distances(points: Floats, centres: Floats) -> Floats:
     """The distance of each point to each centre.
 
-    Computed in double precision and then rounded, so that equal distances come out equal, and those between
-    equal cases as 0, whatever the blocks and the number of threads: ties can then be broken by name.
+    Computed in double precision and then rounded, which takes away the rounding errors that depend on blocks
+    and threads: equal distances come out equal, those between equal cases as 0, and ties go by name.
 
     Args:
         points: (N, F).
