@@ -48,7 +48,8 @@ def test_a_run_leaves_what_nnunet_leaves_and_the_prompts(tuned: Any, file: str) 
 def test_the_plans_beside_the_checkpoint_tell_every_setting(tuned: Any) -> None:
     plans = json.loads((tuned.output().parent / "plans.json").read_text())
     given = json.loads(tuned.plans_file.read_text())["slpt"]
-    assert plans["slpt"] == PromptConfig.from_plans({"slpt": given}).as_block()
+    expected = PromptConfig.from_plans({"slpt": given}).as_block()
+    assert plans["slpt"] == expected | {"pretrained_checkpoint": str(tuned.pretrained)}
     assert plans["slpt"] == tuned.checkpoint()["init_args"]["plans"]["slpt"]
 
 
