@@ -28,17 +28,13 @@ VALIDATION_CASES = 2  # of `pre`: nnU-Net wants some; what they score is used fo
 
 
 @dataclass(frozen=True)
-class Campaign:
+class Campaign(real_data.Experiment):
     """One campaign; its name is its file's."""
 
     task: str
     strategy: str
     seed: int
     steps: int
-
-    @property
-    def name(self) -> str:
-        return "_".join(str(value) for value in asdict(self).values())
 
 
 def stage(campaign: Campaign, task: Path, shared: Path, folder: Path) -> str:
@@ -144,10 +140,7 @@ def run(campaign: Campaign, args: argparse.Namespace, shared: Path) -> None:
         print(campaign.name, rounds[-1]["labelled"], rounds[-1]["dice"], flush=True)
     for one in rounds:
         del one["model"]
-    args.output.mkdir(parents=True, exist_ok=True)
-    part = args.output / f"{campaign.name}.part"
-    part.write_text(json.dumps({**asdict(campaign), "plans": PLANS, "rounds": rounds}, indent=1) + "\n")
-    part.replace(args.output / f"{campaign.name}.json")
+    campaign.save({**asdict(campaign), "plans": PLANS, "rounds": rounds}, args.output)
     shutil.rmtree(folder)
 
 

@@ -1,6 +1,7 @@
 """What the benchmarks on real data share: preprocessing, half precision on CPUs, Dice on test cases."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import shutil
@@ -11,6 +12,22 @@ from typing import Any
 
 STEPS_PER_EPOCH = 100
 CONFIGURATION = "3d_fullres"
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """What decides one result; its values are the name of its file."""
+
+    @property
+    def name(self) -> str:
+        return "_".join(str(value) for value in dataclasses.asdict(self).values())
+
+    def save(self, result: dict[str, Any], folder: Path) -> None:
+        """Write one JSON, whole or not at all."""
+        folder.mkdir(parents=True, exist_ok=True)
+        part = folder / f"{self.name}.part"
+        part.write_text(json.dumps(result, indent=1) + "\n")
+        part.replace(folder / f"{self.name}.json")
 
 
 def prepare(task: Path, plans_names: list[str], work: Path) -> None:

@@ -24,14 +24,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from real_data import CONFIGURATION, STEPS_PER_EPOCH, evaluate, in_half_precision, mean, prepare
+from real_data import CONFIGURATION, STEPS_PER_EPOCH, Experiment, evaluate, in_half_precision, mean, prepare
 
 METHODS = ("slpt", "adamw", "sgd")
 ADAMW_RATE = 3e-3
 
 
 @dataclass(frozen=True)
-class Cell:
+class Cell(Experiment):
     """One experiment; its name is its file's."""
 
     task: str
@@ -40,10 +40,6 @@ class Cell:
     cases: int
     subset: int
     steps: int
-
-    @property
-    def name(self) -> str:
-        return "_".join(str(value) for value in asdict(self).values())
 
 
 def trainer_for(cell: Cell, training: list[str], validation: list[str]) -> type[Any]:
@@ -151,10 +147,7 @@ def run_cell(cell: Cell, data: Path, output: Path) -> None:
         result["parameters"] = trainer.prompted.parameter_summary()
         result["config"] = trainer.config.as_block()
     result |= {"train_seconds": round(seconds), "versions": [nnunet_slpt.__version__, torch.__version__]}
-    output.mkdir(parents=True, exist_ok=True)
-    part = output / f"{cell.name}.part"
-    part.write_text(json.dumps(result, indent=1) + "\n")
-    part.replace(output / f"{cell.name}.json")
+    cell.save(result, output)
     print("RESULT", cell.name, result["dice"], dice, result.get("dice_with_changed_prompts", ""), flush=True)
 
 

@@ -7,6 +7,7 @@ __all__ = ["main"]
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -36,8 +37,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    if arguments.status or arguments.undo:
-        return _status(arguments) if arguments.status else _undo(arguments)
+    if arguments.status:
+        return _status(arguments)
+    if arguments.undo:
+        return _undo(arguments)
     if arguments.n is None:
         raise SelectionError("-n is missing: how many cases to choose, such as -n 10 or -n 5%.")
     request = _request(arguments)
@@ -76,8 +79,6 @@ def _undo(arguments: argparse.Namespace) -> int:
 
 def _set_threads(device: str) -> None:
     """As nnUNetv2_predict (inference/predict_from_raw_data.py): all cores on a CPU, one beside a GPU."""
-    import os
-
     import torch
 
     if device == "cuda" and not torch.cuda.is_available():

@@ -41,8 +41,9 @@ def usable_images(
     problems = check_images(unknown, dataset_json, request.preprocessing) if unknown else {}
     for case in unknown:
         if case.name not in problems:
-            known[case.name] = {"content": np.array(image_key(case))}
-            cache.write(case.name, stats[case.name], known[case.name] or {})
+            content = {"content": np.array(image_key(case))}
+            cache.write(case.name, stats[case.name], content)
+            known[case.name] = content
     skipped = refuse_or_skip(problems, request.skip_unreadable)
     return {name: str(found["content"]) for name, found in known.items() if found is not None}, skipped
 

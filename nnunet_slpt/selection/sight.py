@@ -19,7 +19,6 @@ from tqdm import tqdm
 from nnunet_slpt.errors import SelectionError, one_of
 from nnunet_slpt.selection.cases import Case
 from nnunet_slpt.selection.features import STAGES, feature_matrix
-from nnunet_slpt.selection.image_keys import usable_images
 from nnunet_slpt.selection.labels import count_foreground
 from nnunet_slpt.selection.maps import check_reader, on_image_grid, write_map
 from nnunet_slpt.selection.network import Model, find_model_folder
@@ -41,12 +40,14 @@ class Sight:
         cases: by name.
         dataset_json: of the raw dataset.
         folder: of the caches.
+        image_keys: name → hash of the images' content, of all cases that are looked at.
     """
 
     request: Request
     cases: Mapping[str, Case]
     dataset_json: Mapping[str, Any]
     folder: Path
+    image_keys: Mapping[str, str]
 
     def check(self, strategy: Strategy) -> None:
         """Refuse a model that cannot tell what the strategy needs.
@@ -89,11 +90,11 @@ class Sight:
         features = labelled = class_entropy = foreground = None
         scores: dict[str, Floats] = {}
         if "features" in strategy.needs:
-            seen = self._passes([*names, *pool.labelled]).features([*names, *pool.labelled])
+            seen = self._passes().features([*names, *pool.labelled])
             matrix = feature_matrix(seen, self.request.stages)
             features, labelled = matrix[: len(names)], matrix[len(names) :]
         if "predictions" in strategy.needs:
-            uncertain = self._passes(names).uncertainty(names)
+            uncertain = self._passes().uncertainty(names)
             columns = {measure: f"{measure}/{self.request.aggregation}" for measure in MEASURES}
             columns["prompt_dice"] = "prompt_dice"
             for measure, column in columns.items():
@@ -112,10 +113,10 @@ class Sight:
         every = slice(self.request.part, None, self.request.parts)
         mine = sorted({*pool.candidates, *pool.labelled})[every]
         if "features" in strategy.needs:
-            self._passes(mine).features(mine)
+            self._passes().features(mine)
         mine = sorted(pool.candidates)[every]
         if "predictions" in strategy.needs:
-            self._passes(mine).uncertainty(mine)
+            self._passes().uncertainty(mine)
         return len(mine)
 
     def save_maps(self, names: Sequence[str], folder: Path) -> None:
@@ -148,15 +149,12 @@ class Sight:
     def _looks(strategy: Strategy) -> bool:
         return bool({"features", "predictions"} & strategy.needs)
 
-    def _passes(self, names: Sequence[str]) -> Passes:
-        keys, _ = usable_images(
-            [self.cases[name] for name in names], self.dataset_json, self.folder, self.request
-        )
+    def _passes(self) -> Passes:
         return Passes(
             self.model,
             self.folder / "seen",
-            {name: self.cases[name].images for name in names},
-            keys,
+            {name: case.images for name, case in self.cases.items()},
+            self.image_keys,
             self.request.preprocessing,
             self.request.scoring,
         )

@@ -105,13 +105,18 @@ class Desk:
         split = self.store.split_file
         return fixed_validation(read_split(split)) if split.exists() else frozenset()
 
+    @cached_property
+    def rounds(self) -> list[Round]:
+        """The earlier rounds, read and verified once."""
+        return self.store.rounds()
+
     def check_mode(self) -> None:
         """Refuse to mix the two ways of working in one chain of rounds.
 
         Raises:
             SelectionError: an earlier round was made the other way.
         """
-        modes = {one.mode for one in self.store.rounds()}
+        modes = {one.mode for one in self.rounds}
         if modes - {self.mode}:
             raise SelectionError(
                 f"Earlier rounds of {self.raw.name} were made {'without' if self.hide_labels else 'with'} "
@@ -137,10 +142,8 @@ def select(request: Request, say: Say = print) -> Round | None:
         _share_work(request, desk, say)
         return None
     with desk.store.exclusive():
-        pool, budget, strategy = _decide(request, desk, say)
-        sight = Sight(request, desk.cases, desk.dataset_json, desk.store.folder)
-        sight.check(strategy)
-        candidates = sight.candidates(strategy, pool, len(desk.store.rounds()))
+        pool, budget, strategy, sight = _decide(request, desk, say)
+        candidates = sight.candidates(strategy, pool, len(desk.rounds))
         check_candidates(strategy, candidates, budget)
         number = candidates.round_number
         choice = strategy.choose(candidates, budget, np.random.default_rng([request.seed, number]))
@@ -174,12 +177,12 @@ def status(dataset: str) -> Status:
     return status_of(rounds, labelled, desk.cases, desk.validation(None))
 
 
-def _decide(request: Request, desk: Desk, say: Say) -> tuple[Pool, int, Strategy]:
-    """Everything that can be said without the network."""
+def _decide(request: Request, desk: Desk, say: Say) -> tuple[Pool, int, Strategy, Sight]:
+    """Everything that can be said before the network looks at a case."""
     desk.check_mode()
     validation = desk.validation(request.validation_file)
     excluded = frozenset(read_names(request.exclude_file, desk.cases) if request.exclude_file else ())
-    earlier = desk.store.chosen()
+    earlier = [name for one in desk.rounds for name in one.chosen]
 
     def divided(skipped: frozenset[str]) -> Pool:
         return divide(
@@ -200,11 +203,14 @@ def _decide(request: Request, desk: Desk, say: Say) -> tuple[Pool, int, Strategy
     strategy = make_strategy(resolve(request.strategy, bool(pool.labelled)), request.parameters)
     _budget(request, pool, earlier)
     needed = [desk.cases[name] for name in (*pool.candidates, *pool.labelled)]
-    _, skipped = usable_images(needed, desk.dataset_json, desk.store.folder, request)
+    image_keys, skipped = usable_images(needed, desk.dataset_json, desk.store.folder, request)
     if skipped:
         say(f"Left out, because their images cannot be used: {', '.join(sorted(skipped))}.")
         pool = divided(skipped)
-    return pool, _budget(request, pool, earlier), strategy
+    budget = _budget(request, pool, earlier)
+    sight = Sight(request, desk.cases, desk.dataset_json, desk.store.folder, image_keys)
+    sight.check(strategy)
+    return pool, budget, strategy, sight
 
 
 def _budget(request: Request, pool: Pool, earlier: Sequence[str]) -> int:
@@ -223,9 +229,7 @@ def _budget(request: Request, pool: Pool, earlier: Sequence[str]) -> int:
 
 def _share_work(request: Request, desk: Desk, say: Say) -> None:
     """Let the network see every ``parts``-th case; whoever calls without parts finds all of it done."""
-    pool, _, strategy = _decide(request, desk, say)
-    sight = Sight(request, desk.cases, desk.dataset_json, desk.store.folder)
-    sight.check(strategy)
+    pool, _, strategy, sight = _decide(request, desk, say)
     seen = sight.see_part(strategy, pool)
     say(f"Part {request.part} of {request.parts}: {seen} cases seen. When all are done, call without parts.")
 
