@@ -8,6 +8,7 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "DatasetError",
+    "FileError",
     "SLPTError",
     "SelectionError",
     "one_of",
@@ -34,6 +35,10 @@ class CheckpointError(SLPTError, RuntimeError):
 
 class DatasetError(SLPTError, RuntimeError):
     """The cases of a dataset cannot be used: for tuning, or to choose from."""
+
+
+class FileError(SLPTError, RuntimeError):
+    """A file cannot be read or written, or another command holds its folder."""
 
 
 class SelectionError(SLPTError, RuntimeError):

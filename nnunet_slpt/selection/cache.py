@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_slpt.selection.files import write_bytes
+from nnunet_slpt.files import write_bytes
 
 FORMAT = 1
 _KEY = "key"

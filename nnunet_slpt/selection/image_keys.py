@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from nnunet_slpt.datasets.cases import Case
+from nnunet_slpt.datasets.image_checks import check_images, image_key, refuse_or_skip
 from nnunet_slpt.selection.cache import CaseCache, cache_key
-from nnunet_slpt.selection.cases import Case
-from nnunet_slpt.selection.image_checks import check_images, image_key, refuse_or_skip
 from nnunet_slpt.selection.request import Request
 
 

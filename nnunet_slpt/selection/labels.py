@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nnunet_slpt.datasets.cases import Case
+from nnunet_slpt.datasets.image_checks import find_reader
 from nnunet_slpt.errors import SelectionError
-from nnunet_slpt.selection.cases import Case
-from nnunet_slpt.selection.image_checks import find_reader
 
 
 def count_foreground(cases: Sequence[Case], dataset_json: Mapping[str, Any]) -> NDArray[np.float32]:

@@ -26,9 +26,9 @@ from nnunetv2.utilities.file_path_utilities import get_output_folder
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from nnunet_slpt.datasets.cases import channel_count
 from nnunet_slpt.errors import CheckpointError, SelectionError
 from nnunet_slpt.networks import PromptedUNet
-from nnunet_slpt.selection.cases import channel_count
 from nnunet_slpt.selection.features import FeatureSums
 
 ImageFiles = tuple[str, Sequence[Path]]

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from nnunet_slpt import files
 from nnunet_slpt.errors import SelectionError
-from nnunet_slpt.selection import files
 from nnunet_slpt.selection.rounds import FILE_REMEDY, Replaced, Round, read_round, round_text
 from nnunet_slpt.selection.splits import Fold, split_text
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_slpt.errors import SelectionError, one_of
-from nnunet_slpt.selection.files import read_bytes
+from nnunet_slpt.files import read_bytes
 
 FORMAT_VERSION = 1
 MODES = ("prospective", "hide_labels")

@@ -16,8 +16,8 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from nnunet_slpt.datasets.cases import Case
 from nnunet_slpt.errors import SelectionError, one_of
-from nnunet_slpt.selection.cases import Case
 from nnunet_slpt.selection.features import STAGES, feature_matrix
 from nnunet_slpt.selection.labels import count_foreground
 from nnunet_slpt.selection.maps import check_reader, on_image_grid, write_map

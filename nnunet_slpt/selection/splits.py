@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_slpt.errors import SelectionError
-from nnunet_slpt.selection.files import read_bytes
+from nnunet_slpt.files import read_bytes
 
 HOST_FOLDS = 5  # nnUNetTrainer.do_split
 FEWEST_CASES = 2  # nnUNetTrainerSLPT refuses a fold with fewer training cases

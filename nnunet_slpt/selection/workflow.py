@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from nnunet_slpt import __version__
+from nnunet_slpt.datasets.cases import Case, dataset_folder, read_cases, read_dataset_json
 from nnunet_slpt.errors import SelectionError
 from nnunet_slpt.selection.budget import parse_budget
-from nnunet_slpt.selection.cases import Case, dataset_folder, read_cases, read_dataset_json
 from nnunet_slpt.selection.image_keys import usable_images
 from nnunet_slpt.selection.pool import Pool, divide
 from nnunet_slpt.selection.request import Request

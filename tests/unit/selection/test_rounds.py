@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nnunet_slpt.errors import SelectionError
+from nnunet_slpt.errors import FileError, SelectionError
 from nnunet_slpt.selection.rounds import Replaced, Round, ScoredCase, plain, read_round, round_text
 
 ROUND = Round(
@@ -115,7 +115,7 @@ def test_another_file_is_refused(file, content):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(SelectionError, match=r"round_09\.json cannot be read"):
+    with pytest.raises(FileError, match=r"round_09\.json cannot be read"):
         read_round(tmp_path / "round_09.json")
 
 

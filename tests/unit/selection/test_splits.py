@@ -5,7 +5,7 @@ import json
 import pytest
 from batchgenerators.utilities.file_and_folder_operations import load_json, save_json
 
-from nnunet_slpt.errors import SelectionError
+from nnunet_slpt.errors import FileError, SelectionError
 from nnunet_slpt.selection.splits import (
     Fold,
     check_known,
@@ -121,7 +121,7 @@ def test_bytes_that_are_no_text_are_refused(file):
 
 
 def test_a_missing_split_is_named(file):
-    with pytest.raises(SelectionError, match=r"splits final\.json cannot be read"):
+    with pytest.raises(FileError, match=r"splits final\.json cannot be read"):
         read_split(file)
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from nnunet_slpt.errors import SelectionError
-from nnunet_slpt.selection import files
+from nnunet_slpt import files
+from nnunet_slpt.errors import FileError, SelectionError
 from nnunet_slpt.selection.round_store import RoundStore
 from nnunet_slpt.selection.rounds import Replaced, round_text
 from nnunet_slpt.selection.splits import Fold, read_split
@@ -121,7 +121,7 @@ def test_a_full_disk_changes_nothing_but_backups(dataset, disk, tree, monkeypatc
         if fails_at >= 5:  # backups of split and worklist; split, worklist and round
             disk.commit(dataset, 1)
             return
-        with pytest.raises(SelectionError, match="Make room"):
+        with pytest.raises(FileError, match="Make room"):
             disk.commit(dataset, 1)
     after = tree(dataset)
     assert {name: after[name] for name in before} == before

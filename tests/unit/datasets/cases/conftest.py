@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from nnunet_slpt.datasets.cases import read_cases
 from nnunet_slpt.errors import DatasetError
-from nnunet_slpt.selection.cases import read_cases
 
 
 class Tiny:

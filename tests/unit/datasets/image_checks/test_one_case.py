@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from skimage import io
 
-from nnunet_slpt.selection.image_checks import check_one, find_reader
+from nnunet_slpt.datasets.image_checks import check_one, find_reader
 
 ENDINGS = [".nii.gz", ".nii", ".nrrd", ".mha", ".gipl", ".png", ".bmp", ".tif", ".tiff"]
 TURNED = (0.0, 1.0, 0.0, -1.0, 0.0, 0.0, 0.0, 0.0, 1.0)

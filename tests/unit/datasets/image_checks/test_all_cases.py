@@ -10,9 +10,9 @@ import pytest
 import tifffile
 from skimage.io import imsave
 
+from nnunet_slpt.datasets import image_checks
+from nnunet_slpt.datasets.image_checks import check_images, find_reader, image_key, refuse_or_skip
 from nnunet_slpt.errors import DatasetError
-from nnunet_slpt.selection import image_checks
-from nnunet_slpt.selection.image_checks import check_images, find_reader, image_key, refuse_or_skip
 
 
 @pytest.fixture

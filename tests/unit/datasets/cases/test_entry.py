@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from nnunet_slpt.selection.cases import Case, read_cases
+from nnunet_slpt.datasets.cases import Case, read_cases
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import os
 import pytest
 from nnunetv2.utilities.utils import get_filenames_of_train_images_and_targets
 
-from nnunet_slpt.selection.cases import Case, read_cases
+from nnunet_slpt.datasets.cases import Case, read_cases
 
 ENDINGS = [".nii.gz", ".nii", ".nrrd", ".mha", ".gipl", ".png", ".bmp", ".tif", ".tiff"]
 

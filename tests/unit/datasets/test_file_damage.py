@@ -11,10 +11,10 @@ import tifffile
 from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from_file_ending
 from skimage import io
 
-from nnunet_slpt.selection import file_damage
-from nnunet_slpt.selection.cases import Case
-from nnunet_slpt.selection.file_damage import damage
-from nnunet_slpt.selection.image_checks import check_one
+from nnunet_slpt.datasets import file_damage
+from nnunet_slpt.datasets.cases import Case
+from nnunet_slpt.datasets.file_damage import damage
+from nnunet_slpt.datasets.image_checks import check_one
 
 VOXELS = np.random.default_rng(0).integers(1, 200, (6, 30, 40)).astype(np.int16)
 

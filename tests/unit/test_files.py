@@ -12,13 +12,13 @@ from contextlib import contextmanager
 
 import pytest
 
-from nnunet_slpt.errors import SelectionError
-from nnunet_slpt.selection import files
+from nnunet_slpt import files
+from nnunet_slpt.errors import FileError
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from nnunet_slpt.selection.files import exclusive
+from nnunet_slpt.files import exclusive
 with exclusive(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -89,7 +89,7 @@ def test_others_may_read_it_as_any_new_file_or_as_the_one_before(tmp_path):
 def test_a_full_disk_leaves_the_file_as_it_was(tmp_path):
     file = tmp_path / "a b.json"
     files.write_bytes(file, b"old")
-    with largest_file(10), pytest.raises(SelectionError, match=r"a b\.json cannot be written.*Make room"):
+    with largest_file(10), pytest.raises(FileError, match=r"a b\.json cannot be written.*Make room"):
         files.write_bytes(file, 1000 * b"new")
     assert file.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [file]
@@ -106,7 +106,7 @@ def test_a_full_disk_leaves_the_file_as_it_was(tmp_path):
 )
 def test_the_remedy_fits_the_trouble(tmp_path, monkeypatch, number, remedy):
     monkeypatch.setattr(os, "fsync", refuse(number))
-    with pytest.raises(SelectionError, match=rf"{os.strerror(number)}.*unchanged\. {remedy}"):
+    with pytest.raises(FileError, match=rf"{os.strerror(number)}.*unchanged\. {remedy}"):
         files.write_bytes(tmp_path / "a", b"1")
     assert not list(tmp_path.iterdir())
 
@@ -121,12 +121,12 @@ def test_other_trouble_names_the_file(tmp_path, act):
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "a").touch()
     file = tmp_path / "folder" if act is files.hash_of else tmp_path / "absent"
-    with pytest.raises(SelectionError, match=f"{file.name} cannot be"):
+    with pytest.raises(FileError, match=f"{file.name} cannot be"):
         act(file)
 
 
 def test_removing_a_folder_is_refused(tmp_path):
-    with pytest.raises(SelectionError, match="cannot be removed"):
+    with pytest.raises(FileError, match="cannot be removed"):
         files.remove(tmp_path)
 
 
@@ -165,26 +165,26 @@ def test_checking_leaves_nothing(tmp_path):
 
 def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(SelectionError, match="file cannot be written to"):
+    with pytest.raises(FileError, match="file cannot be written to"):
         files.check_writable(tmp_path / "file")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write to any folder")
 def test_a_read_only_folder_is_refused(tmp_path):
     tmp_path.chmod(0o500)
-    with pytest.raises(SelectionError, match="Allow this user"):
+    with pytest.raises(FileError, match="Allow this user"):
         files.check_writable(tmp_path)
 
 
 def test_a_read_only_disk_is_refused_before_anything_is_made(tmp_path, monkeypatch):
     monkeypatch.setattr(files, "TemporaryFile", refuse(errno.EROFS))
-    with pytest.raises(SelectionError, match="Allow this user"), files.exclusive(tmp_path / "new"):
+    with pytest.raises(FileError, match="Allow this user"), files.exclusive(tmp_path / "new"):
         pass
     assert not list(tmp_path.iterdir())
 
 
 def test_a_full_disk_is_refused(tmp_path):
-    with largest_file(0), pytest.raises(SelectionError, match="Make room"):
+    with largest_file(0), pytest.raises(FileError, match="Make room"):
         files.check_writable(tmp_path)
 
 
@@ -202,7 +202,7 @@ def test_another_process_is_refused_at_once_until_the_first_is_killed(tmp_path):
     with subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE, text=True) as other:
         try:
             assert other.stdout.readline() == "held\n"
-            with pytest.raises(SelectionError, match="Another nnunet_slpt_select is running"):
+            with pytest.raises(FileError, match="Another nnunet_slpt command is running"):
                 files.exclusive(tmp_path).__enter__()
             with files.exclusive(tmp_path / "another dataset"):
                 pass
@@ -214,5 +214,5 @@ def test_another_process_is_refused_at_once_until_the_first_is_killed(tmp_path):
 
 def test_a_lock_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / ".lock").mkdir()
-    with pytest.raises(SelectionError, match="cannot be locked"), files.exclusive(tmp_path):
+    with pytest.raises(FileError, match="cannot be locked"), files.exclusive(tmp_path):
         pass

@@ -30,7 +30,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from nnunet_slpt.errors import SelectionError
+from nnunet_slpt.errors import FileError
 
 LOCK = ".lock"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -45,7 +45,7 @@ def write_bytes(file: Path, content: bytes) -> None:
         content: all of it.
 
     Raises:
-        SelectionError: the disk is full, the folder is read-only, or the like; the old file is untouched.
+        FileError: the disk is full, the folder is read-only, or the like; the old file is untouched.
     """
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
@@ -72,7 +72,7 @@ def write_text(file: Path, text: str) -> None:
         text: all of it, with the line ends it has.
 
     Raises:
-        SelectionError: as ``write_bytes``.
+        FileError: as ``write_bytes``.
     """
     write_bytes(file, text.encode("utf-8", errors="surrogateescape"))
 
@@ -85,7 +85,7 @@ def write_json(file: Path, value: Any) -> None:
         value: of JSON's types.
 
     Raises:
-        SelectionError: as ``write_bytes``.
+        FileError: as ``write_bytes``.
         ValueError: there is a NaN or an infinity in it, which JSON does not know.
     """
     write_bytes(file, json.dumps(value, indent=4, allow_nan=False).encode())
@@ -98,15 +98,13 @@ def read_bytes(file: Path) -> bytes:
         file: to read.
 
     Raises:
-        SelectionError: it is missing or cannot be read.
+        FileError: it is missing or cannot be read.
     """
     try:
         return file.read_bytes()
     except OSError as error:
         reason = error.strerror or repr(error)
-        raise SelectionError(
-            f"{file} cannot be read: {reason}. Check the name and its permissions."
-        ) from error
+        raise FileError(f"{file} cannot be read: {reason}. Check the name and its permissions.") from error
 
 
 def hash_of(file: Path) -> str | None:
@@ -116,7 +114,7 @@ def hash_of(file: Path) -> str | None:
         file: to read.
 
     Raises:
-        SelectionError: it is there and cannot be read.
+        FileError: it is there and cannot be read.
     """
     return hashlib.sha256(read_bytes(file)).hexdigest() if file.exists() else None
 
@@ -133,7 +131,7 @@ def back_up(file: Path, backup: Path) -> Path:
         The backup's path.
 
     Raises:
-        SelectionError: the file cannot be read, or the copy not be written.
+        FileError: the file cannot be read, or the copy not be written.
     """
     content = read_bytes(file)
     copy, count = backup, 0
@@ -153,7 +151,7 @@ def move(source: Path, target: Path) -> None:
         target: its new name, in the same file system.
 
     Raises:
-        SelectionError: the file system refuses.
+        FileError: the file system refuses.
     """
     try:
         source.replace(target)
@@ -169,7 +167,7 @@ def remove(file: Path) -> None:
         file: to remove.
 
     Raises:
-        SelectionError: the file system refuses.
+        FileError: the file system refuses.
     """
     try:
         file.unlink(missing_ok=True)
@@ -185,7 +183,7 @@ def remove_parts(file: Path) -> None:
         file: that was to be written.
 
     Raises:
-        SelectionError: the file system refuses.
+        FileError: the file system refuses.
     """
     if not file.parent.is_dir():
         return
@@ -201,7 +199,7 @@ def check_writable(folder: Path) -> None:
         folder: it, or the folder in which it is going to be made.
 
     Raises:
-        SelectionError: read-only, full, or no folder.
+        FileError: read-only, full, or no folder.
     """
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
@@ -220,7 +218,7 @@ def exclusive(folder: Path) -> Iterator[None]:
         folder: is made where it is missing.
 
     Raises:
-        SelectionError: another process holds it, or the folder cannot be written to.
+        FileError: another process holds it, or the folder cannot be written to.
     """
     check_writable(folder)
     try:
@@ -229,9 +227,9 @@ def exclusive(folder: Path) -> Iterator[None]:
         lock = FileLock(folder / LOCK, is_singleton=True)
         lock.acquire(blocking=False)
     except Timeout as error:
-        raise SelectionError(
-            f"Another nnunet_slpt_select is running on this dataset: it holds {folder / LOCK}. Wait until it "
-            "has ended, or end it; then start again. The file itself may stay, it does no harm."
+        raise FileError(
+            f"Another nnunet_slpt command is running on this dataset: it holds {folder / LOCK}. Wait until "
+            "it has ended, or end it; then start again. The file itself may stay, it does no harm."
         ) from error
     except (OSError, NotImplementedError) as error:
         raise _cannot("locked", folder, error) from error
@@ -251,7 +249,7 @@ def _sync(folder: Path) -> None:
             os.close(handle)
 
 
-def _cannot(done: str, file: Path, error: OSError | NotImplementedError) -> SelectionError:
+def _cannot(done: str, file: Path, error: OSError | NotImplementedError) -> FileError:
     """The error for what the file system refuses, with the remedy."""
     number = getattr(error, "errno", None)
     if number in NO_ROOM:
@@ -261,4 +259,4 @@ def _cannot(done: str, file: Path, error: OSError | NotImplementedError) -> Sele
     else:
         remedy = f"Look at {file.parent}, correct this and start again."
     reason = getattr(error, "strerror", None) or repr(error)
-    return SelectionError(f"{file} cannot be {done}: {reason}. What was there before is unchanged. {remedy}")
+    return FileError(f"{file} cannot be {done}: {reason}. What was there before is unchanged. {remedy}")

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from nnunet_slpt.selection.cases import read_cases
+from nnunet_slpt.datasets.cases import read_cases
 
 
 def test_no_folder_of_images_is_refused(tiny, folder):

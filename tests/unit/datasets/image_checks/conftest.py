@@ -9,8 +9,8 @@ import SimpleITK
 import tifffile
 from skimage import io
 
-from nnunet_slpt.selection.cases import Case
-from nnunet_slpt.selection.image_checks import check_one, find_reader
+from nnunet_slpt.datasets.cases import Case
+from nnunet_slpt.datasets.image_checks import check_one, find_reader
 
 FLAT = {".png", ".bmp"}
 

@@ -23,9 +23,9 @@ from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from nnunet_slpt.datasets.cases import Case, channel_count
+from nnunet_slpt.datasets.file_damage import damage
 from nnunet_slpt.errors import DatasetError
-from nnunet_slpt.selection.cases import Case, channel_count
-from nnunet_slpt.selection.file_damage import damage
 
 AT_MOST = 10  # cases that an error names
 BLOCK_BYTES = 1 << 20

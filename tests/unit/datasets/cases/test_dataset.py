@@ -5,8 +5,8 @@ import re
 
 import pytest
 
+from nnunet_slpt.datasets.cases import channel_count, dataset_folder, read_cases, read_dataset_json
 from nnunet_slpt.errors import DatasetError
-from nnunet_slpt.selection.cases import channel_count, dataset_folder, read_cases, read_dataset_json
 
 
 @pytest.fixture

@@ -1,0 +1,8 @@
+"""Raw nnU-Net datasets, read-only: which cases there are, and whether their images can be used.
+
+Must not import the networks.
+"""
+
+__all__ = ["Case", "channel_count", "dataset_folder", "read_cases", "read_dataset_json"]
+
+from nnunet_slpt.datasets.cases import Case, channel_count, dataset_folder, read_cases, read_dataset_json
