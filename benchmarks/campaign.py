@@ -2,7 +2,7 @@
 
 For each task, strategy and seed: round 0 chooses by the pretrained network, later rounds by the one tuned in
 the round before. Labels are there but hidden; only the cases chosen so far train. The test cases are never
-chosen, never trained on and used for no decision.
+chosen, never trained on and used for no decision; they are predicted without mirroring.
 
     python benchmarks/campaign.py --data ../shared/data --work /tmp/work
 
@@ -24,6 +24,7 @@ from typing import Any
 import real_data
 
 PLANS = "nnUNetPlansSmall"
+STEPS_PER_EPOCH = 20  # the learning rate falls from epoch to epoch
 VALIDATION_CASES = 2  # of `pre`: nnU-Net wants some; what they score is used for nothing
 
 
@@ -50,8 +51,8 @@ def stage(campaign: Campaign, task: Path, shared: Path, folder: Path) -> str:
                 shutil.copy(file, target / file.name)
     plans = json.loads((target / f"{PLANS}.json").read_text())
     plans["slpt"] = {
-        "epochs": campaign.steps // real_data.STEPS_PER_EPOCH,
-        "iterations_per_epoch": real_data.STEPS_PER_EPOCH,
+        "epochs": campaign.steps // STEPS_PER_EPOCH,
+        "iterations_per_epoch": STEPS_PER_EPOCH,
         "validation_iterations_per_epoch": 1,
         "seed": campaign.seed,
     }
@@ -124,7 +125,7 @@ def run(campaign: Campaign, args: argparse.Namespace, shared: Path) -> None:
         selected = time.perf_counter()
         trainer = tune(dataset, pretrained / "fold_all" / "checkpoint_final.pth", args.threads)
         tuned = time.perf_counter()
-        dice = real_data.evaluate(trainer, test)
+        dice = real_data.evaluate(trainer, test, mirroring=False)
         rounds.append(
             {
                 "chosen": chosen,
@@ -155,7 +156,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--strategies", nargs="+", default=["tesla", "random"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--budgets", nargs="+", default=["5%", "5%", "10%"], help="one a round")
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=600, help=f"a multiple of {STEPS_PER_EPOCH}")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     return parser.parse_args(argv)
 

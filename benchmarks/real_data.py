@@ -74,8 +74,10 @@ def in_half_precision(base: type[Any]) -> type[Any]:
 def half_precision(device: Any) -> Any:
     import torch
 
-    # nnU-Net itself uses autocast on CUDA alone. Around the steps only: augmentation would suffer.
-    return torch.autocast("cpu", torch.bfloat16) if device.type == "cpu" else contextlib.nullcontext()
+    # nnU-Net itself uses autocast on CUDA alone. Around the steps only: augmentation would suffer. A CPU
+    # without instructions for bfloat16 emulates them, a hundred times slower than float32.
+    helps = device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return torch.autocast("cpu", torch.bfloat16) if helps else contextlib.nullcontext()
 
 
 def evaluate(trainer: Any, cases: list[str], mirroring: bool = True) -> dict[str, float]:
