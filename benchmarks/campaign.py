@@ -13,7 +13,6 @@ import argparse
 import itertools
 import json
 import os
-import random
 import shutil
 import sys
 import time
@@ -83,26 +82,16 @@ def choose(
 
 
 def tune(dataset: str, checkpoint: Path, threads: int) -> Any:
-    """As `nnUNetv2_train DATASET 3d_fullres 0 -tr nnUNetTrainerSLPT`, in half precision."""
-    import numpy as np
+    """As `nnUNetv2_train DATASET 3d_fullres 0 -tr nnUNetTrainerSLPT`, in half precision where that helps."""
     import torch
-    from nnunetv2.run.run_training import maybe_load_checkpoint
 
     from nnunet_slpt.trainers import nnUNetTrainerSLPT
 
     torch.set_num_threads(threads)
     folder = Path(os.environ["nnUNet_preprocessed"]) / dataset
-    plans = json.loads((folder / f"{PLANS}.json").read_text()) | {"continue_training": False}
+    plans = json.loads((folder / f"{PLANS}.json").read_text())
     trainer_class = real_data.in_half_precision(nnUNetTrainerSLPT)
-    seed = plans["slpt"]["seed"]
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
-    about = json.loads((folder / "dataset.json").read_text())
-    trainer = trainer_class(plans, real_data.CONFIGURATION, 0, about, torch.device("cpu"))
-    maybe_load_checkpoint(trainer, False, False, str(checkpoint))
-    trainer.run_training()
-    return trainer
+    return real_data.train(trainer_class, plans, folder, checkpoint, plans["slpt"]["seed"])
 
 
 def run(campaign: Campaign, args: argparse.Namespace, shared: Path) -> None:
@@ -164,12 +153,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
     shared = args.work.resolve() / "preprocessed"
-    # nnU-Net reads these on import, so each campaign is a process of its own.
-    for name, folder in {"raw": "raw", "preprocessed": "preprocessed", "results": "results"}.items():
-        os.environ[f"nnUNet_{name}"] = str(args.work.resolve() / folder)
-        (args.work / folder).mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("nnUNet_n_proc_DA", "0")
-    os.environ.setdefault("nnUNet_compile", "f")
+    # Each campaign is a process of its own, because nnU-Net reads its folders' names on import.
+    real_data.announce(args.work)
     for task in args.tasks:
         real_data.prepare(args.data / task, [PLANS], args.work)
     grid = itertools.product(args.seeds, args.tasks, args.strategies)

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,15 @@ class Experiment:
         part = folder / f"{self.name}.part"
         part.write_text(json.dumps(result, indent=1) + "\n")
         part.replace(folder / f"{self.name}.json")
+
+
+def announce(work: Path, results: str = "results") -> None:
+    """Make nnU-Net's folders inside ``work`` and set its variables; it reads them on import."""
+    for name, folder in {"raw": "raw", "preprocessed": "preprocessed", "results": results}.items():
+        os.environ[f"nnUNet_{name}"] = str(work.resolve() / folder)
+        (work / folder).mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("nnUNet_n_proc_DA", "0")
+    os.environ.setdefault("nnUNet_compile", "f")
 
 
 def prepare(task: Path, plans_names: list[str], work: Path) -> None:
@@ -78,6 +88,41 @@ def half_precision(device: Any) -> Any:
     # without instructions for bfloat16 emulates them, a hundred times slower than float32.
     helps = device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return torch.autocast("cpu", torch.bfloat16) if helps else contextlib.nullcontext()
+
+
+def train(
+    trainer_class: type[Any],
+    plans: dict[str, Any],
+    folder: Path,
+    checkpoint: Path,
+    seed: int,
+    **attributes: Any,
+) -> Any:
+    """A trainer after its training from pretrained weights, as ``nnUNetv2_train`` runs it, but seeded.
+
+    Args:
+        trainer_class: of nnU-Net, or one of its descendants.
+        plans: with an ``slpt`` block, or without.
+        folder: of the preprocessed dataset.
+        checkpoint: the pretrained one.
+        seed: of python, numpy and torch.
+        attributes: to set on the trainer, such as ``num_epochs``.
+    """
+    import numpy as np
+    import torch
+    from nnunetv2.run.run_training import maybe_load_checkpoint
+
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    about = json.loads((folder / "dataset.json").read_text())
+    trainer = trainer_class(plans | {"continue_training": False}, CONFIGURATION, 0, about, device)
+    for name, value in attributes.items():
+        setattr(trainer, name, value)
+    maybe_load_checkpoint(trainer, False, False, str(checkpoint))
+    trainer.run_training()
+    return trainer
 
 
 def evaluate(trainer: Any, cases: list[str], mirroring: bool = True) -> dict[str, float]:

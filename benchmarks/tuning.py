@@ -6,9 +6,9 @@ JSON file; a run that was stopped goes on with the cells that are missing, and s
     python benchmarks/tuning.py --data ../shared/data --work /tmp/tuning --cases 4 8 --subsets 0 1 2
 
 Every method sees the same subset, pretrained weights, batch size and number of optimizer steps. `sgd` and
-`adamw` are stock full fine-tuning. On a CPU the network (not the augmentation) runs in bfloat16. The subset
-is drawn from `pool`; `test` cases are predicted once, after the last step, with mirroring; nothing is chosen
-on them.
+`adamw` are stock full fine-tuning. On a CPU that knows bfloat16 the network (not the augmentation) runs in
+it. The subset is drawn from `pool`; `test` cases are predicted once, after the last step, with mirroring;
+nothing is chosen on them.
 """
 
 import argparse
@@ -16,7 +16,6 @@ import contextlib
 import itertools
 import json
 import os
-import random
 import shutil
 import sys
 import time
@@ -24,7 +23,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from real_data import CONFIGURATION, STEPS_PER_EPOCH, Experiment, evaluate, in_half_precision, mean, prepare
+import real_data
+from real_data import Experiment, evaluate, in_half_precision, mean
 
 METHODS = ("slpt", "adamw", "sgd")
 ADAMW_RATE = 3e-3
@@ -65,40 +65,30 @@ def trainer_for(cell: Cell, training: list[str], validation: list[str]) -> type[
     return CellTrainer
 
 
-def train(cell: Cell, task: Path, training: list[str], test: list[str]) -> Any:
+def train(cell: Cell, task: Path, training: list[str]) -> Any:
     """A trained trainer."""
-    import numpy as np
-    import torch
-    from nnunetv2.run.run_training import maybe_load_checkpoint
-
-    dataset = next(task.glob("Dataset*")).name
-    folder = Path(os.environ["nnUNet_preprocessed"]) / dataset
-    plans = json.loads((folder / f"{cell.plans}.json").read_text()) | {"continue_training": False}
-    epochs = cell.steps // STEPS_PER_EPOCH
+    folder = Path(os.environ["nnUNet_preprocessed"]) / next(task.glob("Dataset*")).name
+    plans = json.loads((folder / f"{cell.plans}.json").read_text())
+    epochs = cell.steps // real_data.STEPS_PER_EPOCH
     if cell.method == "slpt":
         plans["slpt"] = {
             "epochs": epochs,
-            "iterations_per_epoch": STEPS_PER_EPOCH,
+            "iterations_per_epoch": real_data.STEPS_PER_EPOCH,
             "validation_iterations_per_epoch": 1,
             "seed": cell.subset,
         }
-    random.seed(cell.subset)
-    np.random.seed(cell.subset)
-    torch.manual_seed(cell.subset)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    # nnU-Net wants validation cases; their patches are logged and used for nothing, so training cases do.
-    trainer_class = trainer_for(cell, training, training)
-    trainer = trainer_class(
-        plans, CONFIGURATION, 0, json.loads((folder / "dataset.json").read_text()), device
+    return real_data.train(
+        # nnU-Net wants validation cases; their patches are logged and used for nothing, so training cases do.
+        trainer_for(cell, training, training),
+        plans,
+        folder,
+        next((task / "pretrained").glob(f"*/*__{cell.plans}__*/fold_all/checkpoint_final.pth")),
+        cell.subset,
+        num_epochs=epochs,
+        num_iterations_per_epoch=real_data.STEPS_PER_EPOCH,
+        num_val_iterations_per_epoch=1,
+        disable_checkpointing=True,
     )
-    trainer.num_epochs = epochs
-    trainer.num_iterations_per_epoch = STEPS_PER_EPOCH
-    trainer.num_val_iterations_per_epoch = 1
-    trainer.disable_checkpointing = True
-    checkpoint = next((task / "pretrained").glob(f"*/*__{cell.plans}__*/fold_all/checkpoint_final.pth"))
-    maybe_load_checkpoint(trainer, False, False, str(checkpoint))
-    trainer.run_training()
-    return trainer
 
 
 def without_prompts(trainer: Any, cases: list[str]) -> dict[str, float]:
@@ -133,7 +123,7 @@ def run_cell(cell: Cell, data: Path, output: Path) -> None:
     training = sorted(str(case) for case in draw.choice(sorted(split["pool"]), cell.cases, replace=False))
     test = sorted(split["test"])
     start = time.perf_counter()
-    trainer = train(cell, data / cell.task, training, test)
+    trainer = train(cell, data / cell.task, training)
     seconds = time.perf_counter() - start
     dice = evaluate(trainer, test)
     result: dict[str, Any] = {
@@ -175,18 +165,12 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
-    # nnU-Net reads these on import.
-    folders = {"raw": "raw", "preprocessed": "preprocessed", "results": f"results_{os.getpid()}"}
-    for name, folder in folders.items():
-        os.environ[f"nnUNet_{name}"] = str(args.work.resolve() / folder)
-        (args.work / folder).mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("nnUNet_n_proc_DA", "0")
-    os.environ.setdefault("nnUNet_compile", "f")
+    real_data.announce(args.work, f"results_{os.getpid()}")
     import torch
 
     torch.set_num_threads(args.threads)
     for task in args.tasks:
-        prepare(args.data / task, [args.plans], args.work)
+        real_data.prepare(args.data / task, [args.plans], args.work)
     grid = itertools.product(args.subsets, args.cases, args.tasks, args.methods)
     cells = [Cell(task, args.plans, method, n, subset, args.steps) for subset, n, task, method in grid]
     part, parts = args.part

@@ -162,9 +162,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         run_steps(steps, job.environment, job.output / "logs")
         report(job, args)
     except (DemoError, ValueError) as error:
-        print(
-            f"\nThe demo stopped: {error}\nRun the same command again to go on from there.", file=sys.stderr
-        )
+        print(f"\nThe demo stopped: {error}", file=sys.stderr)
+        print("Correct that and run the same command again: it goes on from there.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nInterrupted. Run the same command again to go on from there.", file=sys.stderr)
