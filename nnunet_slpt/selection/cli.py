@@ -67,7 +67,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _undo(arguments: argparse.Namespace) -> int:
-    from nnunet_slpt.selection.workflow import Desk
+    from nnunet_slpt.selection.desk import Desk
 
     store = Desk.of(arguments.d, hide_labels=True).store
     undone = store.undo(force=arguments.force)

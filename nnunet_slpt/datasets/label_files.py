@@ -1,0 +1,49 @@
+"""Labels as files, in nnU-Net's own words: its writer makes them, this module puts them where they belong.
+
+Must not import the networks.
+"""
+
+__all__ = ["label_files", "write_label_files"]
+
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from numpy.typing import NDArray
+
+from nnunet_slpt.datasets.geometry import without_channels
+from nnunet_slpt.datasets.image_checks import ImageReader
+from nnunet_slpt.files import write_bytes
+
+
+def label_files(
+    voxels: NDArray[Any], properties: Mapping[str, Any], writer: ImageReader, name: str
+) -> dict[str, bytes]:
+    """File name → content. A TIFF has a second file beside it, with its spacing; the label comes last.
+
+    Args:
+        voxels: (X, Y, Z), whole numbers; written in the smallest type that holds them.
+        properties: of the image, from the writer's own reader: there the label lies.
+        writer: of nnU-Net.
+        name: of the label's file.
+    """
+    with TemporaryDirectory() as folder:
+        writer.write_seg(voxels, str(Path(folder) / name), without_channels(properties))
+        written = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
+    return dict(sorted(written.items(), key=lambda item: item[0] == name))
+
+
+def write_label_files(contents: Mapping[str, bytes], folder: Path) -> None:
+    """Write each file whole or not at all, the label last.
+
+    Args:
+        contents: file name → content, from ``label_files``.
+        folder: made where it is missing.
+
+    Raises:
+        FileError: the disk is full, or the folder read-only.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        write_bytes(folder / name, content)
