@@ -3,7 +3,7 @@
 Reads with nnU-Net's reader and writes nothing. Must not import the networks.
 """
 
-__all__ = ["Label", "LabelValues", "label_problems", "read_label"]
+__all__ = ["Label", "LabelValues", "holds_integers", "label_problems", "read_label", "size_of"]
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import SimpleITK
 from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from numpy.typing import NDArray
 
@@ -18,6 +19,7 @@ from nnunet_slpt.datasets.geometry import Geometry, differences, geometry_of, in
 from nnunet_slpt.datasets.image_checks import Read, read_file
 from nnunet_slpt.errors import DatasetError
 
+ITK: Any = SimpleITK  # it has no types
 AT_MOST = 8  # unknown values that a problem names
 ON_THE_IMAGE = (
     "Draw on the image itself, or put the label on its grid with nearest neighbours (3D Slicer: export with "
@@ -121,6 +123,28 @@ def label_problems(label: Label, image: Geometry, values: LabelValues, allow_emp
         )
     if not allow_empty and not {*found.tolist()} - {0, values.ignore}:
         yield "it is empty, nothing but background. If that is what the image shows: --allow_empty."
+
+
+def holds_integers(file: Path) -> bool:
+    """Whether the numbers in a file are stored as integers; by its header."""
+    header = _header(file)
+    return header is not None and "float" not in ITK.GetPixelIDValueAsString(header.GetPixelID())
+
+
+def size_of(file: Path) -> tuple[int, ...]:
+    """How many voxels a file has along each axis, by its header; empty if it cannot be read."""
+    header = _header(file)
+    return () if header is None else tuple(header.GetSize())
+
+
+def _header(file: Path) -> Any:
+    reader = ITK.ImageFileReader()
+    reader.SetFileName(str(file))
+    try:
+        reader.ReadImageInformation()
+    except RuntimeError:
+        return None
+    return reader
 
 
 def _first(values: NDArray[np.float32]) -> str:

@@ -10,10 +10,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_slpt.datasets.geometry import without_channels
 from nnunet_slpt.datasets.image_checks import ImageReader
+from nnunet_slpt.errors import DatasetError
 from nnunet_slpt.files import write_bytes
 
 
@@ -27,9 +29,18 @@ def label_files(
         properties: of the image, from the writer's own reader: there the label lies.
         writer: of nnU-Net.
         name: of the label's file.
+
+    Raises:
+        DatasetError: read again, it would hold other values.
     """
     with TemporaryDirectory() as folder:
-        writer.write_seg(voxels, str(Path(folder) / name), without_channels(properties))
+        file = str(Path(folder) / name)
+        writer.write_seg(voxels, file, without_channels(properties))
+        if not np.array_equal(writer.read_seg(file)[0][0], voxels):
+            raise DatasetError(
+                f"{name}: what nnU-Net's {type(writer).__name__} writes of this label, it reads with other "
+                f"values; it holds 0 to {voxels.max():g}. Number the labels in dataset.json from 0 on."
+            )
         written = {file.name: file.read_bytes() for file in Path(folder).iterdir()}
     return dict(sorted(written.items(), key=lambda item: item[0] == name))
 

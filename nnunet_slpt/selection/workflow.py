@@ -15,6 +15,7 @@ from nnunet_slpt import __version__
 from nnunet_slpt.errors import SelectionError
 from nnunet_slpt.selection.budget import parse_budget
 from nnunet_slpt.selection.desk import Desk
+from nnunet_slpt.selection.handover.prelabel import check_prelabel, write_prelabels
 from nnunet_slpt.selection.image_keys import usable_images
 from nnunet_slpt.selection.pool import Pool, divide
 from nnunet_slpt.selection.request import Request
@@ -67,9 +68,11 @@ def select(request: Request, say: Say = print) -> Round | None:
             made = desk.store.commit(made, folds, worklist_text(made, desk.cases))
             say(f"Wrote {desk.store.split_file} and {desk.store.worklist_file}.")
         if request.save_maps:
-            folder = desk.store.folder / f"round_{made.number:02d}_maps"
+            folder = desk.store.beside(made.number, "maps")
             sight.save_maps(made.chosen, folder)
             say(f"Wrote the maps to {folder}.")
+        if request.prelabel:
+            write_prelabels(sight, desk.store, made.number, made.chosen, say)
         return made
 
 
@@ -119,6 +122,8 @@ def _decide(request: Request, desk: Desk, say: Say) -> tuple[Pool, int, Strategy
     budget = _budget(request, pool, earlier)
     sight = Sight(request, desk.cases, desk.dataset_json, desk.store.folder, image_keys)
     sight.check(strategy)
+    if request.prelabel:
+        check_prelabel(sight)
     return pool, budget, strategy, sight
 
 
