@@ -102,7 +102,7 @@ class Examiner:
         try:
             self._examine(found)
         except DatasetError as problem:
-            found.problems.append(str(problem))
+            found.problems.append(str(problem).removeprefix(f"{found.file.name}: "))
         return found
 
     def image_geometry(self, case: Case) -> Geometry:
@@ -125,17 +125,23 @@ class Examiner:
         case = self._case(found)
         ending = self.desk.dataset_json["file_ending"]
         found.round_number = self.chosen_by.get(case.name)
+        opened, before = self._prelabels(found, ending)
+        # In the annotators' folder, and nobody has saved it since: most likely nobody has looked at it.
+        if found.file.resolve() == opened.resolve() and found.sha256 == files.hash_of(before):
+            found.begun = False
+            return
         if found.round_number is None and case.name not in self.desk.validation(None):
             found.warnings.append("no round chose this case")
         label = read_label(found.file, self.reader.read_seg)
-        image = self.image_geometry(case)
-        found.problems += label_problems(label, image, self.values, self.allow_empty)
+        found.problems += label_problems(label, self.image_geometry(case), self.values, self.allow_empty)
         found.voxels = _digest(label)
         found.as_it_is = case.label.name == found.file.name and holds_integers(found.file)
         if not found.as_it_is and not found.problems:
             found.warnings.append(f"converted to whole numbers in {ending}")
-        self._compare_with_prelabel(found, label, f"{case.name}{ending}")
-        self._compare_with_label(found, label, case)
+        if before.is_file():
+            self._compare_with_prelabel(found, label, before)
+        if case.labelled:
+            self._compare_with_label(found, label, case)
 
     def _case(self, found: Finding) -> Case:
         case = self.desk.cases.get(found.case)
@@ -154,25 +160,20 @@ class Examiner:
             )
         return case
 
-    def _compare_with_prelabel(self, found: Finding, label: Label, name: str) -> None:
-        if found.round_number is None:
-            return
-        store = self.desk.store
-        before = store.beside(found.round_number, PREDICTED) / name
-        if not before.is_file():
-            return
-        opened = store.beside(found.round_number, OPEN)
-        same_file = found.sha256 == files.hash_of(before)
-        found.begun = not (same_file and found.file.resolve().parent == opened.resolve())
-        predicted = read_label(before, self.reader.read_seg)
-        if predicted.voxels.shape == label.voxels.shape:
-            found.effort = effort_of(predicted.voxels, label.voxels, self.values)
-            if np.array_equal(predicted.voxels, label.voxels):
+    def _prelabels(self, found: Finding, ending: str) -> list[Path]:
+        """Where the annotators' file of a case is, and its pre-label as predicted, if there is one."""
+        number = -1 if found.round_number is None else found.round_number
+        name = f"{found.case}{ending}"
+        return [self.desk.store.beside(number, folder) / name for folder in (OPEN, PREDICTED)]
+
+    def _compare_with_prelabel(self, found: Finding, label: Label, before: Path) -> None:
+        predicted = read_label(before, self.reader.read_seg).voxels
+        if predicted.shape == label.voxels.shape:
+            found.effort = effort_of(predicted, label.voxels, self.values)
+            if np.array_equal(predicted, label.voxels):
                 found.warnings.append("not edited, it is the pre-label")
 
     def _compare_with_label(self, found: Finding, label: Label, case: Case) -> None:
-        if not case.labelled:
-            return
         found.there = files.hash_of(case.label) == found.sha256 or self._is_there(label, case)
         if not found.there and not self.overwrite:
             found.problems.append(
