@@ -4,4 +4,6 @@ What is opened for the annotators lies in one folder a round; what the model pre
 that what was changed can be told.
 """
 
-__all__: list[str] = []
+__all__ = ["Collection"]
+
+from nnunet_slpt.selection.handover.collection import Collection

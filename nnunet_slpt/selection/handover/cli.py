@@ -13,6 +13,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from nnunet_slpt.errors import SLPTError
+from nnunet_slpt.selection.handover.collection import Collection
 
 DESCRIPTION = """Take finished labels into labelsTr.
 
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from nnunet_slpt.selection.handover.collect import Collection, collect
+    from nnunet_slpt.selection.handover.collect import collect
 
     asked = Collection(
         dataset=arguments.d,

@@ -3,11 +3,10 @@
 Owns the order of steps, and that no label is ever lost. Must not import nnU-Net itself.
 """
 
-__all__ = ["Collection", "collect"]
+__all__ = ["collect"]
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm import tqdm
@@ -18,31 +17,13 @@ from nnunet_slpt.datasets.label_checks import read_label
 from nnunet_slpt.datasets.label_files import label_files, write_label_files
 from nnunet_slpt.errors import DatasetError
 from nnunet_slpt.selection.desk import Desk
+from nnunet_slpt.selection.handover.collection import Collection
 from nnunet_slpt.selection.handover.deliveries import find_deliveries
 from nnunet_slpt.selection.handover.duplicates import mark_duplicates
 from nnunet_slpt.selection.handover.examination import Examiner, Finding
 from nnunet_slpt.selection.handover.report import Collected, write_reports
 
 REPLACED = "labelsTr_replaced"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Collection:
-    """One call of ``nnunet_slpt_collect``.
-
-    Args:
-        dataset: name or number.
-        folder: with the finished labels.
-        overwrite: replace labels that are there; the old ones are kept.
-        allow_empty: accept labels that are nothing but background.
-        dry_run: look and report, but write nothing.
-    """
-
-    dataset: str
-    folder: Path
-    overwrite: bool = False
-    allow_empty: bool = False
-    dry_run: bool = False
 
 
 def collect(asked: Collection) -> Collected:
