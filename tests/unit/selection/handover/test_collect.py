@@ -151,6 +151,15 @@ def test_the_same_folder_again(clinic, capsys):
     assert not (clinic.raw / "labelsTr_replaced").exists()
 
 
+def test_a_copy_of_a_label_that_is_there_already(clinic, capsys):
+    clinic.bring("a")
+    assert clinic.collect() == 0
+    clinic.bring("b", clinic.drawn("a"))
+    assert clinic.collect("--overwrite") == 1
+    assert "equals the label of a" in capsys.readouterr().err
+    assert clinic.there() == ["a"]
+
+
 def test_effort(clinic, capsys):
     nearly = clinic.drawn("a")
     nearly[2, 3, 3] = 1
