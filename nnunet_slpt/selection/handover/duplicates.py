@@ -25,7 +25,7 @@ def mark_duplicates(findings: Sequence[Finding], examiner: Examiner) -> None:
                 found.problems.append(f"{other.file.name} is the same case. Take one of the two away.")
         others = [(one.case, one.voxels) for one in findings if not one.there] + there
         equal = sorted({case for case, voxels in others if case != found.case and voxels == found.voxels})
-        if equal and found.voxels:
+        if equal and found.voxels and not found.there:
             found.problems.append(
                 f"it equals the label of {', '.join(equal)} in every voxel, so it is a copy under another "
                 "name. Draw this case, or correct the other."
