@@ -3,7 +3,7 @@
 Looks at names, never into images or labels, and writes nothing. Must not import the networks.
 """
 
-__all__ = ["Case", "channel_count", "dataset_folder", "read_cases", "read_dataset_json"]
+__all__ = ["Case", "channel_count", "dataset_folder", "read_cases", "read_dataset_json", "without_ending"]
 
 import json
 import os
@@ -174,6 +174,14 @@ def read_cases(folder: Path, hide_labels: bool) -> list[Case]:
     ]
 
 
+def without_ending(name: str) -> str:
+    """The name of a file without its ending, if it is one of those that nnU-Net knows."""
+    for ending in ENDINGS:
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return name
+
+
 def _listed_cases(
     folder: Path, dataset_json: Mapping[str, Any], problems: Problems
 ) -> tuple[dict[str, Images], dict[str, Path]]:
@@ -219,7 +227,7 @@ def _found_cases(folder: Path, ending: str, known: set[str], problems: Problems)
         else:
             problems[UNNUMBERED].append(file.name)
     for file in others:
-        numbered = NUMBERED.fullmatch(_without_ending(file.name))
+        numbered = NUMBERED.fullmatch(without_ending(file.name))
         twin = found[numbered[1]].get(int(numbered[2])) if numbered and numbered[1] in found else None
         if twin:
             problems[TWICE].append(f"{twin.name} and {file.name}")
@@ -241,7 +249,7 @@ def _check_channels(cases: Mapping[str, Images], channels: int, ending: str, pro
 def _check_labels(folder: Path, labels: Mapping[str, Path], ending: str, problems: Problems) -> None:
     known = {os.path.realpath(label) for label in labels.values()}
     for file in _files(folder, problems):
-        name = _without_ending(file.name)
+        name = without_ending(file.name)
         if os.path.realpath(file) in known:
             continue
         if file.name.endswith(ending):
@@ -261,13 +269,6 @@ def _files(folder: Path, problems: Problems) -> Iterator[Path]:
             yield file
         elif file.is_symlink() and not file.exists():
             problems[BROKEN].append(f"{folder.name}/{file.name}")
-
-
-def _without_ending(name: str) -> str:
-    for ending in ENDINGS:
-        if name.lower().endswith(ending):
-            return name[: -len(ending)]
-    return name
 
 
 def _refuse(folder: Path, problems: Problems, **expected: Any) -> None:

@@ -3,7 +3,15 @@
 Reads images with nnU-Net's reader, never labels, and writes nothing. Must not import the networks.
 """
 
-__all__ = ["ImageReader", "check_images", "check_one", "find_reader", "image_key", "refuse_or_skip"]
+__all__ = [
+    "ImageReader",
+    "check_images",
+    "check_one",
+    "find_reader",
+    "image_key",
+    "read_file",
+    "refuse_or_skip",
+]
 
 import hashlib
 import io
@@ -25,27 +33,25 @@ from tqdm import tqdm
 
 from nnunet_slpt.datasets.cases import Case, channel_count
 from nnunet_slpt.datasets.file_damage import damage
+from nnunet_slpt.datasets.geometry import Geometry, differences, geometry_of, in_words
 from nnunet_slpt.errors import DatasetError
 
+Read = tuple[NDArray[np.float32], dict[str, Any]]
 AT_MOST = 10  # cases that an error names
 BLOCK_BYTES = 1 << 20
-# What nnU-Net's readers tell of a channel → its name in words, and how far channels may lie apart. nnU-Net
-# refuses another spacing itself; with another origin or direction it goes on and shifts the channels.
-GEOMETRY = {
-    "shape": ("shape", 0.0),
-    "spacing": ("voxel spacing", 1e-8),
-    "origin": ("origin", 1e-3),
-    "direction": ("direction", 1e-3),
-    "original_affine": ("affine (origin and direction)", 1e-3),
-}
-Geometry = dict[str, NDArray[np.float64]]
 
 
 class ImageReader(Protocol):
     """What is used of nnU-Net's readers."""
 
-    def read_images(self, image_fnames: Sequence[str]) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    def read_images(self, image_fnames: Sequence[str]) -> Read:
         """Voxels (C, X, Y, Z), and where they lie."""
+
+    def read_seg(self, seg_fname: str) -> Read:
+        """Values (1, X, Y, Z) of a label, and where they lie."""
+
+    def write_seg(self, seg: NDArray[Any], output_fname: str, properties: Mapping[str, Any]) -> None:
+        """Write a label (X, Y, Z) in whole numbers, where the properties say."""
 
 
 def find_reader(cases: Sequence[Case], dataset_json: Mapping[str, Any]) -> ImageReader:
@@ -143,6 +149,29 @@ def image_key(case: Case) -> str:
     return digest.hexdigest()
 
 
+def read_file(file: Path, read: Callable[[str], Read]) -> Read:
+    """Voxels (C, X, Y, Z) and properties of a file that is whole.
+
+    Args:
+        file: an image or a label.
+        read: a method of nnU-Net's reader, given the file's name.
+
+    Raises:
+        DatasetError: damaged, cut short, not to be read, or with NaN.
+    """
+    with _quietly() as complaints:
+        problem = ""
+        try:
+            problem = damage(file)
+            voxels, properties = read(str(file))
+        except Exception as error:  # a damaged file can make a reader raise anything
+            words = problem or f"cannot be read ({_words(error)})"
+            raise DatasetError(f"{file.name}: {words}") from error
+    if problem or complaints:
+        raise DatasetError(f"{file.name}: {problem or f'damaged or cut short: {complaints[0]}'}")
+    return voxels, properties
+
+
 def _reader(dataset_json: Mapping[str, Any], example: str | None) -> ImageReader | None:
     with _quietly() as complaints:
         try:
@@ -205,13 +234,13 @@ def _check(case: Case, reader: ImageReader, channels: int | None) -> None:
     count, filled = 0, False
     first: Geometry = {}
     for file in case.images:
-        voxels, properties = _read(file, reader)
+        voxels, properties = read_file(file, lambda name: reader.read_images([name]))
         wrong = voxels.size - int(np.isfinite(voxels).sum())
         if voxels.size == 0:
-            raise DatasetError(f"{file.name}: no voxels, its shape is {_numbers(voxels.shape)}")
+            raise DatasetError(f"{file.name}: no voxels, its shape is {in_words(voxels.shape)}")
         if wrong:
             raise DatasetError(f"{file.name}: {wrong} of {voxels.size} voxels are NaN or infinite")
-        geometry = _geometry(voxels, properties)
+        geometry = geometry_of(voxels, properties)
         first = first or geometry
         _check_geometry(file, geometry, first)
         count += len(voxels)
@@ -222,42 +251,12 @@ def _check(case: Case, reader: ImageReader, channels: int | None) -> None:
         raise DatasetError("it is empty: all voxels of a channel have the same value")
 
 
-def _read(file: Path, reader: ImageReader) -> tuple[NDArray[np.float32], dict[str, Any]]:
-    with _quietly() as complaints:
-        problem = ""
-        try:
-            problem = damage(file)
-            voxels, properties = reader.read_images([str(file)])
-        except Exception as error:  # a damaged file can make a reader raise anything
-            words = problem or f"cannot be read ({_words(error)})"
-            raise DatasetError(f"{file.name}: {words}") from error
-    if problem or complaints:
-        raise DatasetError(f"{file.name}: {problem or f'damaged or cut short: {complaints[0]}'}")
-    return voxels, properties
-
-
-def _geometry(voxels: NDArray[np.float32], properties: Mapping[str, Any]) -> Geometry:
-    inside = [properties.get(reader, {}) for reader in ("sitk_stuff", "nibabel_stuff")]
-    known = {**properties, **inside[0], **inside[1], "shape": voxels.shape[1:]}
-    return {key: np.asarray(known[key], dtype=np.float64) for key in GEOMETRY if key in known}
-
-
 def _check_geometry(file: Path, got: Geometry, first: Geometry) -> None:
     if not (np.isfinite(got["spacing"]) & (got["spacing"] > 0)).all():
-        numbers = _numbers(got["spacing"])
+        numbers = in_words(got["spacing"])
         raise DatasetError(f"{file.name}: the voxel spacing is {numbers}, expected positive numbers")
-    for key, (name, tolerance) in GEOMETRY.items():
-        if key in got and not _alike(got[key], first[key], tolerance):
-            here, there = _numbers(got[key]), _numbers(first[key])
-            raise DatasetError(f"{file.name}: the {name} is {here}, expected {there} as in the first channel")
-
-
-def _alike(a: NDArray[np.float64], b: NDArray[np.float64], tolerance: float) -> bool:
-    return a.shape == b.shape and np.allclose(a, b, atol=tolerance)
-
-
-def _numbers(values: Any) -> str:
-    return ", ".join(f"{value + 0.0:g}" for value in np.ravel(values))  # + 0.0: no -0
+    for difference in differences(got, first):
+        raise DatasetError(f"{file.name}: {difference} as in the first channel")
 
 
 def _words(error: Exception) -> str:

@@ -41,15 +41,16 @@ def _run(arguments: argparse.Namespace) -> int:
         return _status(arguments)
     if arguments.undo:
         return _undo(arguments)
-    if arguments.n is None:
+    if arguments.n is None and not arguments.prelabel:
         raise SelectionError("-n is missing: how many cases to choose, such as -n 10 or -n 5%.")
     request = _request(arguments)
     _set_threads(request.device)
+    from nnunet_slpt.selection.handover.prelabel import prelabel
     from nnunet_slpt.selection.workflow import select
 
     # With --json, stdout is for the JSON alone, and nnU-Net prints as well.
     with redirect_stdout(sys.stderr if arguments.json else sys.stdout):
-        made = select(request)
+        made = select(request) if request.budget else prelabel(request)
     if made is not None and arguments.json:
         print(json.dumps(asdict(made), indent=1))
     elif made is not None:
@@ -67,7 +68,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 
 def _undo(arguments: argparse.Namespace) -> int:
-    from nnunet_slpt.selection.workflow import Desk
+    from nnunet_slpt.selection.desk import Desk
 
     store = Desk.of(arguments.d, hide_labels=True).store
     undone = store.undo(force=arguments.force)
@@ -89,7 +90,7 @@ def _set_threads(device: str) -> None:
 def _request(arguments: argparse.Namespace) -> Request:
     return Request(
         dataset=arguments.d,
-        budget=arguments.n,
+        budget=arguments.n or "",
         model_folder=arguments.m,
         trainer=arguments.tr,
         plans=arguments.p,
@@ -115,6 +116,7 @@ def _request(arguments: argparse.Namespace) -> Request:
         exclude_file=arguments.exclude,
         dry_run=arguments.dry_run,
         save_maps=arguments.save_maps,
+        prelabel=arguments.prelabel,
     )
 
 
@@ -156,6 +158,12 @@ def _add_choice(group: Any) -> None:
     add("--seed", type=int, default=0)
     add("--dry_run", action="store_true", help="choose and print, but write no round and no split")
     add("--save_maps", action="store_true", help="write uncertainty maps of the chosen cases (NIfTI)")
+    add(
+        "--prelabel",
+        action="store_true",
+        help="write what the model predicts for the chosen cases, to be corrected; without -n for those of "
+        "the last round",
+    )
 
 
 def _add_cases(group: Any) -> None:

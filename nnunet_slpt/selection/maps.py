@@ -1,21 +1,25 @@
-"""Maps of a case's uncertainty as NIfTI files, on the grid of its image.
+"""What the network predicts and how unsure it is, on the grid of the image; maps of it as NIfTI files.
 
 Owns the way back from the network's grid. Writes nothing but these files.
 """
 
-__all__ = ["check_reader", "on_image_grid", "write_map"]
+__all__ = ["check_reader", "on_image_grid", "predict", "write_map"]
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import SimpleITK
+import torch
 from acvl_utils.cropping_and_padding.bounding_boxes import insert_crop_into_image
+from nnunetv2.inference.export_prediction import convert_predicted_logits_to_segmentation_with_correct_shape
 from numpy.typing import NDArray
 from torch import Tensor
 
 from nnunet_slpt.errors import SelectionError
+from nnunet_slpt.selection.uncertainty import voxel_maps
 
 Map = NDArray[np.float32]
 
@@ -35,6 +39,30 @@ def check_reader(predictor: Any) -> None:
             f"--save_maps cannot be used with plans that read images with {reader}: it turns them to another "
             "orientation. Leave --save_maps out."
         )
+
+
+def predict(image: Tensor, properties: Mapping[str, Any], predictor: Any) -> tuple[NDArray[Any], Map]:
+    """What ``nnUNetv2_predict`` predicts for a case, and how unsure it is.
+
+    Args:
+        image: (C, *S), preprocessed.
+        properties: of the case, from preprocessing.
+        predictor: nnU-Net's, initialised.
+
+    Returns:
+        Values of the model's labels (Z, Y, X); and the entropy of the prediction, with prompts of their mean,
+        in percent of the largest that is possible (Z, Y, X): 0 is sure, 100 has no idea.
+    """
+    logits = predictor.predict_logits_from_preprocessed_data(image)
+    plans, configuration = predictor.plans_manager, predictor.configuration_manager
+    manager = predictor.label_manager
+    labels = convert_predicted_logits_to_segmentation_with_correct_shape(
+        logits.numpy(), plans, configuration, manager, properties, num_threads_torch=torch.get_num_threads()
+    )
+    heads = manager.num_segmentation_heads
+    largest = heads * math.log(2) if manager.has_regions else math.log(heads)
+    entropy = voxel_maps(logits[None], bool(manager.has_regions))["entropy"]
+    return labels, on_image_grid(100 * entropy / largest, properties, predictor).clip(0, 100)
 
 
 def on_image_grid(values: Tensor, properties: Mapping[str, Any], predictor: Any) -> Map:

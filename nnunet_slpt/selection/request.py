@@ -21,7 +21,8 @@ class Request:
 
     Args:
         dataset: name or number, as nnU-Net's ``-d``.
-        budget: a number of cases, or a percentage of the pool such as ``5%``.
+        budget: a number of cases, or a percentage of the pool such as ``5%``; empty to choose none and only
+            pre-label the last round.
         model_folder: of a trained nnU-Net; ``None`` looks in ``nnUNet_results`` for the three names.
         trainer: of the model.
         plans: of the model.
@@ -47,6 +48,7 @@ class Request:
         exclude_file: names of cases that are never chosen.
         dry_run: write nothing but what the network has seen.
         save_maps: write maps of the chosen cases' uncertainty.
+        prelabel: write a predicted segmentation of each chosen case, for the annotators to correct.
 
     Raises:
         SelectionError: a value is out of range.
@@ -79,6 +81,7 @@ class Request:
     exclude_file: Path | None = None
     dry_run: bool = False
     save_maps: bool = False
+    prelabel: bool = False
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
@@ -88,6 +91,7 @@ class Request:
         _require(0 <= self.part < self.parts, "-part_id", self.part, f"0 to {self.parts - 1}")
         _require(self.preprocessing >= 0, "-npp", self.preprocessing, "0 or more")
         _require(self.scoring >= 1, "-nps", self.scoring, "1 or more")
+        _require(not (self.dry_run and self.prelabel), "--dry_run", "given", "no --prelabel beside it")
         _require(0 <= self.seed < 2**31, "--seed", self.seed, "0 to 2147483647")
 
 

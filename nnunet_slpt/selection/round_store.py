@@ -23,6 +23,7 @@ from nnunet_slpt.selection.splits import Fold, split_text
 FOLDER = "slpt_selection"
 SPLIT = "splits_final.json"
 WORKLIST = "to_annotate.csv"
+BACKUP = "before"
 ROUND_FILE = re.compile(r"round_(\d{2,})\.json")
 PENDING = ".pending"
 
@@ -83,6 +84,15 @@ class RoundStore:
         have = set(labelled)
         return [name for name in self.chosen() if name not in have]
 
+    def beside(self, number: int, what: str) -> Path:
+        """Where something lies that belongs to a round; ``undo`` puts it away with the round.
+
+        Args:
+            number: of the round.
+            what: name of the file or folder; not ``before…``, as backups are called.
+        """
+        return self.folder / f"round_{number:02d}_{what}"
+
     def commit(self, new: Round, folds: Sequence[Fold], worklist: str) -> Round:
         """Add a round: write the split file, the worklist and the round file, or none of them.
 
@@ -118,7 +128,7 @@ class RoundStore:
     def undo(self, force: bool = False) -> Round:
         """Take back the last round: the split file and the worklist become what they were before it.
 
-        The round's files stay under names that begin with ``undone``.
+        The round's files, and what lies beside it, stay under names that begin with ``undone``.
 
         Args:
             force: also if somebody has changed the split file since; what they made of it is kept, too.
@@ -144,11 +154,20 @@ class RoundStore:
                 if files.hash_of(file) not in (None, replaced.backup_sha256):
                     files.back_up(file, self.folder / f"{name}_{file.name}")
                 self._restore(file, replaced)
+            for beside in self._all_beside(last.number):
+                files.move(
+                    beside, self.folder / (name + beside.name.removeprefix(f"round_{last.number:02d}"))
+                )
             files.move(self._file(last.number), self.folder / f"{name}.json")
         return last
 
     def _file(self, number: int) -> Path:
         return self.folder / f"round_{number:02d}.json"
+
+    def _all_beside(self, number: int) -> list[Path]:
+        backups = self.beside(number, BACKUP).name
+        found = self.folder.glob(self.beside(number, "*").name)
+        return [path for path in sorted(found) if not path.name.startswith(backups)]
 
     def _written(self, one: Round) -> dict[Path, Replaced]:
         """The two files that a round replaces, the split file first."""
@@ -216,7 +235,7 @@ class RoundStore:
         sha256, before = _hash_of_text(text), files.hash_of(file)
         if before is None:
             return Replaced(sha256=sha256)
-        backup = files.back_up(file, self.folder / f"round_{new.number:02d}_before_{file.name}")
+        backup = files.back_up(file, self.beside(new.number, f"{BACKUP}_{file.name}"))
         return Replaced(sha256=sha256, backup=backup.name, backup_sha256=before)
 
     def _write(self, new: Round, texts: dict[Path, str]) -> None:

@@ -4,29 +4,24 @@ Owns the order of steps: what can be refused is refused before the network runs,
 all is decided, but for what the network has seen.
 """
 
-__all__ = ["Desk", "select", "status"]
+__all__ = ["select", "status"]
 
 import importlib.metadata
-import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from nnunet_slpt import __version__
-from nnunet_slpt.datasets.cases import Case, dataset_folder, read_cases, read_dataset_json
 from nnunet_slpt.errors import SelectionError
 from nnunet_slpt.selection.budget import parse_budget
+from nnunet_slpt.selection.desk import Desk
+from nnunet_slpt.selection.handover.prelabel import check_prelabel, write_prelabels
 from nnunet_slpt.selection.image_keys import usable_images
 from nnunet_slpt.selection.pool import Pool, divide
 from nnunet_slpt.selection.request import Request
-from nnunet_slpt.selection.round_store import RoundStore
 from nnunet_slpt.selection.rounds import Round, ScoredCase
 from nnunet_slpt.selection.sight import Sight
-from nnunet_slpt.selection.splits import Fold, fixed_validation, make_split, read_names, read_split
+from nnunet_slpt.selection.splits import Fold, make_split, read_names
 from nnunet_slpt.selection.status import Status, status_of
 from nnunet_slpt.selection.strategies import (
     Candidates,
@@ -40,88 +35,6 @@ from nnunet_slpt.selection.worklist import worklist_text
 
 Say = Callable[[str], None]
 PACKAGES = ("nnunetv2", "torch", "numpy", "scikit-learn")
-PREPROCESSED = "nnUNet_preprocessed"
-
-
-@dataclass(frozen=True)
-class Desk:
-    """A dataset with its cases and earlier rounds, as they lie on disk.
-
-    Args:
-        raw: the dataset's folder in ``nnUNet_raw``.
-        hide_labels: labels are neither opened nor looked for.
-    """
-
-    raw: Path
-    hide_labels: bool
-
-    @classmethod
-    def of(cls, dataset: str, hide_labels: bool) -> "Desk":
-        """The desk of a dataset.
-
-        Args:
-            dataset: name or number.
-            hide_labels: labels are neither opened nor looked for.
-
-        Raises:
-            DatasetError: unknown dataset.
-        """
-        return cls(dataset_folder(dataset), hide_labels)
-
-    @cached_property
-    def dataset_json(self) -> dict[str, Any]:
-        """Of the raw dataset."""
-        return read_dataset_json(self.raw)
-
-    @cached_property
-    def cases(self) -> dict[str, Case]:
-        """All cases by name, in ascending order."""
-        return {case.name: case for case in read_cases(self.raw, self.hide_labels)}
-
-    @cached_property
-    def store(self) -> RoundStore:
-        """The rounds, in the preprocessed dataset folder."""
-        if not os.environ.get(PREPROCESSED):
-            raise SelectionError(
-                f"{PREPROCESSED} is not set. Selections and splits lie there; set it as nnU-Net asks for it."
-            )
-        folder = Path(os.environ[PREPROCESSED]) / self.raw.name
-        folder.mkdir(parents=True, exist_ok=True)
-        return RoundStore(folder)
-
-    @property
-    def mode(self) -> str:
-        """As rounds call it."""
-        return "hide_labels" if self.hide_labels else "prospective"
-
-    def validation(self, file: Path | None) -> frozenset[str]:
-        """Names of the cases that are never chosen because they validate.
-
-        Args:
-            file: with their names; ``None`` takes those that every fold of an existing split validates.
-        """
-        if file is not None:
-            return frozenset(read_names(file, self.cases))
-        split = self.store.split_file
-        return fixed_validation(read_split(split)) if split.exists() else frozenset()
-
-    @cached_property
-    def rounds(self) -> list[Round]:
-        """The earlier rounds, read and verified once."""
-        return self.store.rounds()
-
-    def check_mode(self) -> None:
-        """Refuse to mix the two ways of working in one chain of rounds.
-
-        Raises:
-            SelectionError: an earlier round was made the other way.
-        """
-        modes = {one.mode for one in self.rounds}
-        if modes - {self.mode}:
-            raise SelectionError(
-                f"Earlier rounds of {self.raw.name} were made {'without' if self.hide_labels else 'with'} "
-                "--hide_labels. Go on the same way, or take them back with --undo."
-            )
 
 
 def select(request: Request, say: Say = print) -> Round | None:
@@ -155,9 +68,11 @@ def select(request: Request, say: Say = print) -> Round | None:
             made = desk.store.commit(made, folds, worklist_text(made, desk.cases))
             say(f"Wrote {desk.store.split_file} and {desk.store.worklist_file}.")
         if request.save_maps:
-            folder = desk.store.folder / f"round_{made.number:02d}_maps"
+            folder = desk.store.beside(made.number, "maps")
             sight.save_maps(made.chosen, folder)
             say(f"Wrote the maps to {folder}.")
+        if request.prelabel:
+            write_prelabels(sight, desk.store, made.number, made.chosen, say)
         return made
 
 
@@ -170,11 +85,8 @@ def status(dataset: str) -> Status:
     Raises:
         SLPTError: the dataset or its rounds cannot be read.
     """
-    rounds = Desk.of(dataset, hide_labels=True).store.rounds()
-    desk = Desk.of(dataset, hide_labels=bool(rounds) and rounds[-1].mode == "hide_labels")
-    chosen = [name for one in rounds for name in one.chosen]
-    labelled = chosen if desk.hide_labels else [name for name, case in desk.cases.items() if case.labelled]
-    return status_of(rounds, labelled, desk.cases, desk.validation(None))
+    desk = Desk.as_left(dataset)
+    return status_of(desk.rounds, desk.labelled, desk.cases, desk.validation(None))
 
 
 def _decide(request: Request, desk: Desk, say: Say) -> tuple[Pool, int, Strategy, Sight]:
@@ -210,6 +122,8 @@ def _decide(request: Request, desk: Desk, say: Say) -> tuple[Pool, int, Strategy
     budget = _budget(request, pool, earlier)
     sight = Sight(request, desk.cases, desk.dataset_json, desk.store.folder, image_keys)
     sight.check(strategy)
+    if request.prelabel:
+        check_prelabel(sight)
     return pool, budget, strategy, sight
 
 

@@ -1,0 +1,72 @@
+"""Where the voxels of a file lie, as nnU-Net's readers tell it, and in what two files differ.
+
+Must not import nnU-Net: it looks at what the readers return.
+"""
+
+__all__ = ["Geometry", "differences", "geometry_of", "in_words", "without_channels"]
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+# What nnU-Net's readers tell of a file → its name in words, and how far two files may lie apart. nnU-Net
+# refuses another shape or spacing itself; with another origin or direction it goes on and shifts the voxels.
+KINDS = {
+    "shape": ("shape", 0.0),
+    "spacing": ("voxel spacing", 1e-8),
+    "origin": ("origin", 1e-3),
+    "direction": ("direction", 1e-3),
+    "original_affine": ("affine (origin and direction)", 1e-3),
+}
+Geometry = dict[str, NDArray[np.float64]]
+
+
+def geometry_of(voxels: NDArray[np.float32], properties: Mapping[str, Any]) -> Geometry:
+    """All that a reader tells of where a file's voxels lie.
+
+    Args:
+        voxels: (C, X, Y, Z).
+        properties: from the same reader.
+    """
+    inside = [properties.get(reader, {}) for reader in ("sitk_stuff", "nibabel_stuff")]
+    known = {**properties, **inside[0], **inside[1], "shape": voxels.shape[1:]}
+    return {key: np.asarray(known[key], dtype=np.float64) for key in KINDS if key in known}
+
+
+def without_channels(properties: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The properties of an image without the fourth axis of a file that holds all channels.
+
+    A label has three axes, and ``SimpleITKIO.write_seg`` (imageio/simpleitk_reader_writer.py) refuses four.
+
+    Args:
+        properties: from one of nnU-Net's readers.
+    """
+    inside = properties.get("sitk_stuff", {"spacing": ()})
+    if len(inside["spacing"]) < 4:
+        return properties
+    direction = np.reshape(inside["direction"], (4, 4))[:3, :3].ravel().tolist()
+    three = {"spacing": inside["spacing"][:3], "origin": inside["origin"][:3], "direction": direction}
+    return {**properties, "sitk_stuff": {**inside, **three}}
+
+
+def differences(got: Geometry, expected: Geometry) -> Iterator[str]:
+    """Each thing in which two files lie apart: what, what was got, what was expected.
+
+    Args:
+        got: of the one.
+        expected: of the other.
+    """
+    for key, (name, tolerance) in KINDS.items():
+        if key in got and not _alike(got[key], expected[key], tolerance):
+            yield f"the {name} is {in_words(got[key])}, expected {in_words(expected[key])}"
+
+
+def in_words(values: Any) -> str:
+    """Numbers, separated by commas."""
+    return ", ".join(f"{value + 0.0:g}" for value in np.ravel(values))  # + 0.0: no -0
+
+
+def _alike(a: NDArray[np.float64], b: NDArray[np.float64], tolerance: float) -> bool:
+    return a.shape == b.shape and np.allclose(a, b, atol=tolerance)

@@ -1,0 +1,121 @@
+"""A dataset with its cases and earlier rounds, as they lie on disk.
+
+Owns what is read once a call, and which cases count. Writes nothing.
+"""
+
+__all__ = ["Desk"]
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from nnunet_slpt.datasets.cases import Case, dataset_folder, read_cases, read_dataset_json
+from nnunet_slpt.errors import SelectionError
+from nnunet_slpt.selection.round_store import RoundStore
+from nnunet_slpt.selection.rounds import Round
+from nnunet_slpt.selection.splits import fixed_validation, read_names, read_split
+
+PREPROCESSED = "nnUNet_preprocessed"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A dataset with its cases and earlier rounds, as they lie on disk.
+
+    Args:
+        raw: the dataset's folder in ``nnUNet_raw``.
+        hide_labels: labels are neither opened nor looked for.
+    """
+
+    raw: Path
+    hide_labels: bool
+
+    @classmethod
+    def of(cls, dataset: str, hide_labels: bool) -> "Desk":
+        """The desk of a dataset.
+
+        Args:
+            dataset: name or number.
+            hide_labels: labels are neither opened nor looked for.
+
+        Raises:
+            DatasetError: unknown dataset.
+        """
+        return cls(dataset_folder(dataset), hide_labels)
+
+    @classmethod
+    def as_left(cls, dataset: str) -> "Desk":
+        """The desk of a dataset, with labels hidden if they were in its last round.
+
+        Args:
+            dataset: name or number.
+
+        Raises:
+            SLPTError: the dataset or its rounds cannot be read.
+        """
+        rounds = cls.of(dataset, hide_labels=True).rounds
+        return cls.of(dataset, hide_labels=bool(rounds) and rounds[-1].mode == "hide_labels")
+
+    @cached_property
+    def dataset_json(self) -> dict[str, Any]:
+        """Of the raw dataset."""
+        return read_dataset_json(self.raw)
+
+    @cached_property
+    def cases(self) -> dict[str, Case]:
+        """All cases by name, in ascending order."""
+        return {case.name: case for case in read_cases(self.raw, self.hide_labels)}
+
+    @cached_property
+    def store(self) -> RoundStore:
+        """The rounds, in the preprocessed dataset folder."""
+        if not os.environ.get(PREPROCESSED):
+            raise SelectionError(
+                f"{PREPROCESSED} is not set. Selections and splits lie there; set it as nnU-Net asks for it."
+            )
+        folder = Path(os.environ[PREPROCESSED]) / self.raw.name
+        folder.mkdir(parents=True, exist_ok=True)
+        return RoundStore(folder)
+
+    @property
+    def mode(self) -> str:
+        """As rounds call it."""
+        return "hide_labels" if self.hide_labels else "prospective"
+
+    def validation(self, file: Path | None) -> frozenset[str]:
+        """Names of the cases that are never chosen because they validate.
+
+        Args:
+            file: with their names; ``None`` takes those that every fold of an existing split validates.
+        """
+        if file is not None:
+            return frozenset(read_names(file, self.cases))
+        split = self.store.split_file
+        return fixed_validation(read_split(split)) if split.exists() else frozenset()
+
+    @cached_property
+    def rounds(self) -> list[Round]:
+        """The earlier rounds, read and verified once."""
+        return self.store.rounds()
+
+    def check_mode(self) -> None:
+        """Refuse to mix the two ways of working in one chain of rounds.
+
+        Raises:
+            SelectionError: an earlier round was made the other way.
+        """
+        modes = {one.mode for one in self.rounds}
+        if modes - {self.mode}:
+            raise SelectionError(
+                f"Earlier rounds of {self.raw.name} were made {'without' if self.hide_labels else 'with'} "
+                "--hide_labels. Go on the same way, or take them back with --undo."
+            )
+
+    @cached_property
+    def labelled(self) -> list[str]:
+        """Names of the cases that count as labelled; with hidden labels those that were chosen."""
+        if self.hide_labels:
+            return [name for one in self.rounds for name in one.chosen]
+        return [name for name, case in self.cases.items() if case.labelled]

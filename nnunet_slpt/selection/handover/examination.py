@@ -1,0 +1,195 @@
+"""One finished label after the other: whose it is, what is wrong with it, what was changed.
+
+Writes nothing. Must not import nnU-Net itself.
+"""
+
+__all__ = ["Examiner", "Finding"]
+
+import hashlib
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from nnunet_slpt import files
+from nnunet_slpt.datasets.cases import Case
+from nnunet_slpt.datasets.geometry import Geometry, geometry_of, without_channels
+from nnunet_slpt.datasets.image_checks import ImageReader, find_reader, read_file
+from nnunet_slpt.datasets.label_checks import (
+    Label,
+    LabelValues,
+    holds_integers,
+    label_problems,
+    read_label,
+)
+from nnunet_slpt.errors import DatasetError
+from nnunet_slpt.selection.desk import Desk
+from nnunet_slpt.selection.handover.deliveries import Delivery
+from nnunet_slpt.selection.handover.effort import Effort, effort_of
+from nnunet_slpt.selection.handover.prelabel import OPEN, PREDICTED
+
+Digest = str
+
+
+@dataclass(eq=False)
+class Finding:
+    """What there is to say of one file.
+
+    Args:
+        file: that was brought.
+        case: whose label it is, or should be.
+        sha256: of the file.
+        round_number: that chose the case; ``None`` if none did.
+        problems: why it is refused; each says what to do.
+        warnings: what is odd about it.
+        voxels: SHA-256 of shape and values; empty where there is no foreground.
+        as_it_is: it can be stored byte for byte.
+        there: the dataset has this very label already.
+        begun: somebody has saved it; ``False`` for a pre-label in the annotators' folder as it was written.
+        effort: against the pre-label, if there is one.
+    """
+
+    file: Path
+    case: str
+    sha256: str | None = None
+    round_number: int | None = None
+    problems: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    voxels: Digest = ""
+    as_it_is: bool = True
+    there: bool = False
+    begun: bool = True
+    effort: Effort | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Examiner:
+    """Looks at labels that are brought to a dataset.
+
+    Args:
+        desk: of the dataset.
+        allow_empty: labels may be nothing but background.
+        overwrite: labels that are there may be replaced.
+    """
+
+    desk: Desk
+    allow_empty: bool
+    overwrite: bool
+
+    @cached_property
+    def reader(self) -> ImageReader:
+        """As nnU-Net would take it."""
+        return find_reader(list(self.desk.cases.values()), self.desk.dataset_json)
+
+    @cached_property
+    def values(self) -> LabelValues:
+        """That the dataset's labels may hold."""
+        return LabelValues.of(self.desk.dataset_json)
+
+    @cached_property
+    def chosen_by(self) -> dict[str, int]:
+        """Case → number of the round that chose it."""
+        return {name: one.number for one in self.desk.rounds for name in one.chosen}
+
+    def examine(self, delivery: Delivery) -> Finding:
+        """Look at one file.
+
+        Args:
+            delivery: the file.
+        """
+        found = Finding(delivery.file, delivery.name, files.hash_of(delivery.file))
+        try:
+            self._examine(found)
+        except DatasetError as problem:
+            found.problems.append(str(problem).removeprefix(f"{found.file.name}: "))
+        return found
+
+    def image_geometry(self, case: Case) -> Geometry:
+        """Where a case's image lies.
+
+        Args:
+            case: whose first file is read.
+        """
+        voxels, properties = read_file(case.images[0], lambda name: self.reader.read_images([name]))
+        return geometry_of(voxels, without_channels(properties))
+
+    def digest(self, file: Path) -> Digest:
+        """As ``Finding.voxels``, of a label that is there; empty if it cannot be read."""
+        try:
+            return _digest(read_label(file, self.reader.read_seg))
+        except DatasetError:
+            return ""
+
+    def _examine(self, found: Finding) -> None:
+        case = self._case(found)
+        ending = self.desk.dataset_json["file_ending"]
+        found.round_number = self.chosen_by.get(case.name)
+        opened, before = self._prelabels(found, ending)
+        # In the annotators' folder, and nobody has saved it since: most likely nobody has looked at it.
+        if found.file.resolve() == opened.resolve() and found.sha256 == files.hash_of(before):
+            found.begun = False
+            return
+        if found.round_number is None and case.name not in self.desk.validation(None):
+            found.warnings.append("no round chose this case")
+        label = read_label(found.file, self.reader.read_seg)
+        found.problems += label_problems(label, self.image_geometry(case), self.values, self.allow_empty)
+        found.voxels = _digest(label)
+        found.as_it_is = case.label.name == found.file.name and holds_integers(found.file)
+        if not found.as_it_is and not found.problems:
+            found.warnings.append(f"converted to whole numbers in {ending}")
+        if before.is_file():
+            self._compare_with_prelabel(found, label, before)
+        if case.labelled:
+            self._compare_with_label(found, label, case)
+
+    def _case(self, found: Finding) -> Case:
+        case = self.desk.cases.get(found.case)
+        if case is None:
+            hint = " 3D Slicer: export as label map, not as .seg.nrrd." if found.case.endswith(".seg") else ""
+            raise DatasetError(
+                f"{self.desk.raw.name} has no case {found.case!r}. Expected a name such as "
+                f"{next(iter(self.desk.cases))}, without channel number; rename the file.{hint}"
+            )
+        ending = found.file.name[len(found.case) :]
+        known = getattr(type(self.reader), "supported_file_endings", [ending])
+        if ending.lower() not in known:
+            raise DatasetError(
+                f"nnU-Net's {type(self.reader).__name__}, which reads this dataset, does not read {ending}. "
+                f"Expected {', '.join(known)}; save it so."
+            )
+        return case
+
+    def _prelabels(self, found: Finding, ending: str) -> list[Path]:
+        """Where the annotators' file of a case is, and its pre-label as predicted, if there is one."""
+        number = -1 if found.round_number is None else found.round_number
+        name = f"{found.case}{ending}"
+        return [self.desk.store.beside(number, folder) / name for folder in (OPEN, PREDICTED)]
+
+    def _compare_with_prelabel(self, found: Finding, label: Label, before: Path) -> None:
+        predicted = read_label(before, self.reader.read_seg).voxels
+        if predicted.shape == label.voxels.shape:
+            found.effort = effort_of(predicted, label.voxels, self.values)
+            if np.array_equal(predicted, label.voxels):
+                found.warnings.append("not edited, it is the pre-label")
+
+    def _compare_with_label(self, found: Finding, label: Label, case: Case) -> None:
+        found.there = files.hash_of(case.label) == found.sha256 or self._is_there(label, case)
+        if not found.there and not self.overwrite:
+            found.problems.append(
+                f"{case.label} is there already, with other voxels. To replace it: --overwrite, which keeps "
+                "the old one."
+            )
+
+    def _is_there(self, label: Label, case: Case) -> bool:
+        try:
+            there = read_label(case.label, self.reader.read_seg)
+        except DatasetError:
+            return False
+        return np.array_equal(there.voxels, label.voxels)
+
+
+def _digest(label: Label) -> Digest:
+    if not label.voxels.any():
+        return ""
+    return hashlib.sha256(f"{label.voxels.shape}".encode() + label.voxels.tobytes()).hexdigest()

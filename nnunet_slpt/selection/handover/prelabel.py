@@ -1,0 +1,143 @@
+"""Out to the annotators: a folder a round with what the model predicts, how unsure it is, and the worklist.
+
+Each prediction is written twice: for the annotators, who may correct it where it lies, and as predicted, so
+that ``nnunet_slpt_collect`` can tell what was changed. Must not import nnU-Net itself.
+"""
+
+__all__ = ["OPEN", "PREDICTED", "check_prelabel", "prelabel", "write_prelabels"]
+
+import importlib.metadata
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from nnunet_slpt import __version__, files
+from nnunet_slpt.datasets.label_checks import LabelValues
+from nnunet_slpt.datasets.label_files import label_files, write_label_files
+from nnunet_slpt.errors import SelectionError
+from nnunet_slpt.selection.desk import Desk
+from nnunet_slpt.selection.handover.label_names import translation
+from nnunet_slpt.selection.maps import predict
+from nnunet_slpt.selection.request import Request
+from nnunet_slpt.selection.round_store import RoundStore
+from nnunet_slpt.selection.rounds import Round
+from nnunet_slpt.selection.sight import Sight
+
+Say = Callable[[str], None]
+OPEN = "to_annotate"  # the annotators' folder of a round
+PREDICTED = "prelabels"  # the same files as they were predicted; nobody writes there but this module
+UNSURE = "_uncertainty"
+
+
+def prelabel(request: Request, say: Say = print) -> Round:
+    """Pre-label the cases of the last round that have no label yet.
+
+    Args:
+        request: which dataset and model; its budget is not looked at.
+        say: told what is going on, a line at a time.
+
+    Returns:
+        The round, which stays as it is.
+
+    Raises:
+        SLPTError: there is no round, no case waits, or the model cannot be used; nothing has been written.
+    """
+    desk = Desk.as_left(request.dataset)
+    with desk.store.exclusive():
+        if not desk.rounds:
+            raise SelectionError(
+                f"--prelabel without -n is for the last round, and {desk.raw.name} has none. Add -n BUDGET."
+            )
+        last = desk.rounds[-1]
+        labelled = () if desk.hide_labels else desk.labelled
+        waiting = [name for name in last.chosen if name not in labelled and name in desk.cases]
+        if not waiting:
+            raise SelectionError(f"All {len(last.chosen)} cases of round {last.number} have a label already.")
+        sight = Sight(request, desk.cases, desk.dataset_json, desk.store.folder, {})
+        check_prelabel(sight)
+        write_prelabels(sight, desk.store, last.number, waiting, say)
+    return last
+
+
+def check_prelabel(sight: Sight) -> None:
+    """Refuse a model whose prediction would be no label of the dataset.
+
+    Args:
+        sight: with the model.
+
+    Raises:
+        SLPTError: other channels, another file ending, or no label of the same name.
+    """
+    sight.model.check_fits(sight.dataset_json)
+    translation(sight.model.predictor.dataset_json, sight.dataset_json)
+
+
+def write_prelabels(sight: Sight, store: RoundStore, number: int, names: Sequence[str], say: Say) -> None:
+    """Write ``CASE`` and ``CASE_uncertainty`` in the dataset's file ending, and the worklist, for a round.
+
+    What somebody has changed in the annotators' folder stays as it is.
+
+    Args:
+        sight: with the model; checked.
+        store: locked.
+        number: of the round.
+        names: of its cases.
+        say: told what was written.
+    """
+    ending = sight.dataset_json["file_ending"]
+    opened, predicted = store.beside(number, OPEN), store.beside(number, PREDICTED)
+    begun = [name for name in names if _is_begun(f"{name}{ending}", opened, predicted)]
+    images = [(name, sight.cases[name].images) for name in names if name not in begun]
+    to_ours = translation(sight.model.predictor.dataset_json, sight.dataset_json)
+    writer = sight.model.predictor.plans_manager.image_reader_writer_class()
+    seen = sight.model.preprocess(images, sight.request.preprocessing)
+    for name, image, properties in tqdm(seen, "prelabels", len(images), unit="case"):
+        labels, unsure = predict(image, properties, sight.model.predictor)
+        label = label_files(_translated(labels, to_ours), properties, writer, f"{name}{ending}")
+        percent = np.rint(unsure).astype(np.uint8)
+        # As predicted first: where the annotators' file is missing, the next call writes both again.
+        write_label_files(label, predicted)
+        write_label_files(label, opened)
+        write_label_files(label_files(percent, properties, writer, f"{name}{UNSURE}{ending}"), opened)
+    if images:
+        files.write_bytes(opened / store.worklist_file.name, files.read_bytes(store.worklist_file))
+        files.write_json(predicted / "model.json", _about(sight, to_ours))
+    _tell(sight, to_ours, len(images), begun, opened, say)
+
+
+def _is_begun(name: str, opened: Path, predicted: Path) -> bool:
+    return (opened / name).exists() and files.hash_of(opened / name) != files.hash_of(predicted / name)
+
+
+def _translated(labels: NDArray[Any], to_ours: dict[int, int]) -> NDArray[np.uint16]:
+    table = np.zeros(max(to_ours) + 1, np.uint16)
+    table[list(to_ours)] = list(to_ours.values())
+    translated: NDArray[np.uint16] = table[labels]
+    return translated
+
+
+def _about(sight: Sight, to_ours: dict[int, int]) -> dict[str, Any]:
+    host = {"nnunetv2": importlib.metadata.version("nnunetv2")}
+    return {
+        "versions": {"nnunet_slpt": __version__, **host},
+        "model": sight.about(),
+        "window": sight.model.window,
+        "labels": {str(theirs): ours for theirs, ours in to_ours.items()},
+    }
+
+
+def _tell(
+    sight: Sight, to_ours: dict[int, int], written: int, begun: Sequence[str], opened: Path, say: Say
+) -> None:
+    say(f"Wrote pre-labels of {written} cases to {opened}. Correct them there, or copy them to a folder.")
+    known = {*to_ours.values()}
+    classes = LabelValues.of(sight.dataset_json).classes
+    missing = [name for name, numbers in classes.items() if not {*numbers} <= known]
+    if missing:
+        say(f"The model does not know {', '.join(missing)}: draw these anew.")
+    if begun:
+        say(f"Left as they are, because somebody has changed them: {', '.join(begun)}.")

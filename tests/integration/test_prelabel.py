@@ -1,0 +1,168 @@
+"""``nnunet_slpt_select --prelabel`` on the tiny task: nnU-Net's own prediction, and no work is lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import SimpleITK
+import torch
+from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
+
+from nnunet_slpt.selection.cli import main
+
+DATASET = "Dataset801_Tiny"
+QUICK = ("-device", "cpu", "-npp", "0", "-nps", "1", "--disable_tta")
+
+
+class Campaign:
+    """The tuned task with images that lie askew and no labels yet."""
+
+    def __init__(self, task: Any) -> None:
+        self.task, self.raw = task, task.raw / DATASET
+        self.home = task.preprocessed / DATASET / "slpt_selection"
+        self.opened, self.predicted = (
+            self.home / f"round_00_{name}" for name in ("to_annotate", "prelabels")
+        )
+        self.prompted = task.results / DATASET / "nnUNetTrainerSLPT__nnUNetPlans__3d_fullres"
+        for label in (self.raw / "labelsTr").iterdir():
+            label.unlink()
+        for file in (self.raw / "imagesTr").iterdir():
+            image = SimpleITK.ReadImage(str(file))
+            image.SetSpacing((1.0, 1.0, 1.4))
+            image.SetOrigin((-7.0, 3.0, 20.0))
+            image.SetDirection((0, 1, 0, -1, 0, 0, 0, 0, -1))
+            SimpleITK.WriteImage(image, str(file))
+
+    def select(self, *arguments: object, model: Path | None = None) -> int:
+        return main(["-d", "801", "-m", str(model or self.prompted), *QUICK, *map(str, arguments)])
+
+    def chosen(self) -> list[str]:
+        content = json.loads((self.home / "round_00.json").read_text())
+        return [case["name"] for case in content["cases"] if case["chosen"]]
+
+    def image(self, case: str) -> Path:
+        return Path(self.raw / "imagesTr" / f"{case}_0000.nii.gz")
+
+    def ordinary(self) -> Path:
+        """A model of another task: stock, and it knows the organ alone."""
+        folder = Path(self.task.folder / "ordinary")
+        (folder / "fold_0").mkdir(parents=True)
+        (folder / "fold_0" / "checkpoint_final.pth").write_bytes(self.task.pretrained.read_bytes())
+        content = torch.load(self.task.pretrained, weights_only=False)["init_args"]
+        for name, key in (("plans.json", "plans"), ("dataset.json", "dataset_json")):
+            (folder / name).write_text(json.dumps(content[key]))
+        return folder
+
+    def relabel(self, labels: dict[str, int]) -> None:
+        about = json.loads((self.raw / "dataset.json").read_text())
+        (self.raw / "dataset.json").write_text(json.dumps(about | {"labels": labels}))
+
+    def stock(self, model: Path, case: str) -> Any:
+        """What nnU-Net's own predictor writes for a case."""
+        predictor = nnUNetPredictor(use_mirroring=False, device=torch.device("cpu"), allow_tqdm=False)
+        predictor.initialize_from_trained_model_folder(str(model), (0,))
+        target = self.task.folder / "stock" / case
+        target.parent.mkdir(exist_ok=True)
+        predictor.predict_from_files_sequential([[str(self.image(case))]], [str(target)])
+        return SimpleITK.ReadImage(f"{target}.nii.gz")
+
+
+@pytest.fixture
+def campaign(tuned_copy: Any, monkeypatch: pytest.MonkeyPatch) -> Campaign:
+    tuned_copy.splits_file.unlink()
+    # With "-device cpu" it would take every core from then on, those that others use too.
+    monkeypatch.setattr(torch, "set_num_threads", lambda number: None)
+    return Campaign(tuned_copy)
+
+
+def voxels(image: Any) -> Any:
+    return SimpleITK.GetArrayFromImage(image)
+
+
+def test_it_is_what_nnunet_predicts_and_lies_on_the_image(campaign: Campaign) -> None:
+    assert campaign.select("-n", 2, "--prelabel") == 0
+    worklist = campaign.home / "to_annotate.csv"
+    assert (campaign.opened / "to_annotate.csv").read_bytes() == worklist.read_bytes()
+    for case in campaign.chosen():
+        expected = campaign.stock(campaign.prompted, case)
+        label = SimpleITK.ReadImage(str(campaign.opened / f"{case}.nii.gz"))
+        unsure = SimpleITK.ReadImage(str(campaign.opened / f"{case}_uncertainty.nii.gz"))
+        np.testing.assert_array_equal(voxels(label), voxels(expected))
+        for drawn in (label, unsure):
+            assert drawn.GetPixelID() == SimpleITK.sitkUInt8
+            for what in ("Size", "Spacing", "Origin", "Direction"):
+                assert getattr(drawn, f"Get{what}")() == getattr(expected, f"Get{what}")()
+        assert 0 < voxels(unsure).max() <= 100
+        assert (campaign.predicted / f"{case}.nii.gz").read_bytes() == (
+            campaign.opened / f"{case}.nii.gz"
+        ).read_bytes()
+
+
+def test_the_labels_of_another_task_are_taken_over_by_name(
+    campaign: Campaign, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = campaign.ordinary()
+    campaign.relabel({"background": 0, "lesion": 1, "organ": 2})
+    assert campaign.select("-n", 2, "--prelabel", model=model) == 0
+    assert "The model does not know lesion" in capsys.readouterr().out
+    for case in campaign.chosen():
+        label = voxels(SimpleITK.ReadImage(str(campaign.opened / f"{case}.nii.gz")))
+        np.testing.assert_array_equal(label, 2 * voxels(campaign.stock(model, case)))
+        assert label.any()
+
+
+def _without_a_common_name(campaign: Campaign) -> tuple[object, ...]:
+    campaign.relabel({"background": 0, "spleen": 1})
+    return ("-n", 2)
+
+
+def _without_writing(campaign: Campaign) -> tuple[object, ...]:
+    return ("-n", 2, "--dry_run")
+
+
+def _without_a_round(campaign: Campaign) -> tuple[object, ...]:
+    return ()
+
+
+@pytest.mark.parametrize(
+    ("prepare", "words"),
+    [
+        (_without_a_common_name, "no label of the model (organ, lesion) has the name"),
+        (_without_writing, "--dry_run"),
+        (_without_a_round, "Add -n BUDGET"),
+    ],
+)
+def test_refused_with_nothing_written(
+    campaign: Campaign,
+    capsys: pytest.CaptureFixture[str],
+    prepare: Callable[[Campaign], tuple[object, ...]],
+    words: str,
+) -> None:
+    assert campaign.select(*prepare(campaign), "--prelabel") == 2
+    assert words in capsys.readouterr().err
+    assert not campaign.task.splits_file.exists()
+    assert not list(campaign.home.glob("round_*"))
+
+
+def test_afterwards_again_and_undone(campaign: Campaign, capsys: pytest.CaptureFixture[str]) -> None:
+    assert campaign.select("-n", 2, "-strategy", "random") == 0
+    before = (campaign.home / "round_00.json").read_bytes()
+    assert campaign.select("--prelabel") == 0
+    assert (campaign.home / "round_00.json").read_bytes() == before
+    one, other = campaign.chosen()
+    corrected, forgotten = (campaign.opened / f"{case}.nii.gz" for case in (one, other))
+    corrected.write_bytes(b"a morning's work")
+    forgotten.unlink()
+    assert campaign.select("--prelabel") == 0
+    assert f"somebody has changed them: {one}" in capsys.readouterr().out
+    assert corrected.read_bytes() == b"a morning's work"
+    assert forgotten.exists()
+    assert main(["-d", "801", "--undo"]) == 0
+    assert not list(campaign.home.glob("round_00_to_annotate/*"))
+    kept = campaign.home / "undone_00_round_00_to_annotate" / corrected.name
+    assert kept.read_bytes() == b"a morning's work"
