@@ -3,4 +3,4 @@
 Through nnU-Net's own preprocessor. Must not import the networks' trainers or the selection.
 """
 
-__all__: list[str] = []
+__all__ = ()

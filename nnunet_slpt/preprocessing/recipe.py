@@ -62,7 +62,8 @@ class Recipe:
     def label_values(self) -> list[int]:
         """The values that labels may have, in ascending order."""
         labels = self.plans.get_label_manager(self.dataset_json)
-        return [*labels.all_labels, *([labels.ignore_label] if labels.has_ignore_label else [])]
+        ignored = [labels.ignore_label] if labels.has_ignore_label else []
+        return [int(value) for value in (*labels.all_labels, *ignored)]
 
 
 def read_recipes(

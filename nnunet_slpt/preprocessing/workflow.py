@@ -16,7 +16,7 @@ from nnunet_slpt.errors import DatasetError
 from nnunet_slpt.files import exclusive
 from nnunet_slpt.preprocessing.agenda import Agenda, agenda_of
 from nnunet_slpt.preprocessing.checks import Question, check
-from nnunet_slpt.preprocessing.companions import write_companions
+from nnunet_slpt.preprocessing.companions import split_notes, write_companions
 from nnunet_slpt.preprocessing.dataset_entry import write_dataset_entry
 from nnunet_slpt.preprocessing.making import Task, make
 from nnunet_slpt.preprocessing.recipe import read_recipes
@@ -78,9 +78,12 @@ def preprocess(
         if entry:
             backup = home / OWN_FOLDER / "raw_dataset_before.json"
             dataset_json = write_dataset_entry(raw, dataset_json, cases, backup, say)
-        write_companions(home, place, dataset_json, cases, processes, say)
+        anew = {name for agenda in agendas for name in agenda.to_make}
+        write_companions(home, place, dataset_json, cases, anew, processes, say)
         for agenda in agendas:
             _make(agenda, cases, place, verbose, workers)
+    for note in split_notes(home, [case.name for case in cases]):
+        say(note)
     return agendas
 
 
