@@ -3,7 +3,7 @@
 Must not run nnU-Net.
 """
 
-__all__ = ["Agenda", "agenda_of", "input_files"]
+__all__ = ["Agenda", "agenda_of", "input_files", "named"]
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
