@@ -8,6 +8,7 @@ __all__ = [
     "check_images",
     "check_one",
     "find_reader",
+    "image_files",
     "image_key",
     "read_file",
     "refuse_or_skip",
@@ -135,6 +136,11 @@ def refuse_or_skip(problems: Mapping[str, str], skip_unreadable: bool) -> frozen
     return frozenset(problems)
 
 
+def image_files(case: Case) -> list[Path]:
+    """All files that decide a case's voxels and spacing: its images, and a TIFF's file of spacings."""
+    return [*case.images, *_spacing_files(case.images[0])]
+
+
 def image_key(case: Case) -> str:
     """SHA-256 over the bytes of the image files in their order, and over a TIFF's file of spacings.
 
@@ -144,7 +150,7 @@ def image_key(case: Case) -> str:
         case: whose images are hashed; labels are not looked at. A file that cannot be opened counts as such.
     """
     digest = hashlib.sha256()
-    for file in (*case.images, *_spacing_files(case.images[0])):
+    for file in image_files(case):
         digest.update(_file_digest(file))
     return digest.hexdigest()
 

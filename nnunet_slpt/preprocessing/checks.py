@@ -1,0 +1,71 @@
+"""Can a labelled case be preprocessed: images, label, and whether they lie on each other?
+
+Asks the checks of ``nnUNetv2_plan_and_preprocess --verify_dataset_integrity``, but only about the cases that
+it is given. Reads with nnU-Net's readers, and writes nothing.
+"""
+
+__all__ = ["Finding", "Question", "check"]
+
+import io
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from nnunetv2.experiment_planning.verify_dataset_integrity import check_cases, verify_labels
+
+from nnunet_slpt.datasets import Case, channel_count
+from nnunet_slpt.datasets.file_damage import damage
+from nnunet_slpt.datasets.image_checks import check_one
+from nnunet_slpt.preprocessing.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of a case.
+
+    Args:
+        case: a labelled one.
+        recipe: tells the reader, the number of channels and the values of labels.
+    """
+
+    case: Case
+    recipe: Recipe
+
+
+class Finding(NamedTuple):
+    """What was found, in words.
+
+    Args:
+        problem: why the case cannot be used; empty if it can.
+        warning: what somebody should look at.
+    """
+
+    problem: str = ""
+    warning: str = ""
+
+
+def check(question: Question) -> Finding:
+    """Look into a case's images and its label.
+
+    Args:
+        question: about which case.
+    """
+    case, recipe = question.case, question.recipe
+    reader = recipe.plans.image_reader_writer_class
+    channels = channel_count(recipe.dataset_json)
+    problem = check_one(case, reader(), channels)
+    if problem:
+        return Finding(problem)
+    told = io.StringIO()
+    try:
+        # A label that is cut short is read as background where it ends.
+        if words := damage(case.label):
+            return Finding(f"{case.label.name}: {words}")
+        with redirect_stdout(told):  # nnU-Net prints what it finds
+            good = verify_labels(str(case.label), reader, recipe.label_values) and check_cases(
+                [str(file) for file in case.images], str(case.label), channels, reader
+            )
+    except Exception as error:  # noqa: BLE001  a damaged file can make a reader raise anything
+        return Finding(f"{case.label.name} cannot be read, or compared with the images: {error!r}")
+    words = " ".join(told.getvalue().split())
+    return Finding(warning=words) if good else Finding(words)

@@ -1,0 +1,124 @@
+"""What nnU-Net's training needs beside the cases: dataset.json, the fingerprint, labels to validate with.
+
+Must not touch the preprocessed cases, the raw dataset or a split file, about which it only tells.
+"""
+
+__all__ = ["split_notes", "write_companions"]
+
+import filecmp
+import json
+import shutil
+from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import (
+    DatasetFingerprintExtractor,
+)
+
+from nnunet_slpt.datasets import Case
+from nnunet_slpt.files import back_up, move, remove, write_json
+from nnunet_slpt.preprocessing.agenda import named
+from nnunet_slpt.preprocessing.store import OWN_FOLDER
+
+DATASET_JSON = "dataset.json"
+FINGERPRINT = "dataset_fingerprint.json"
+LABELS = "gt_segmentations"
+SPLIT = "splits_final.json"
+Say = Callable[[str], object]
+
+
+def write_companions(
+    home: Path,
+    place: Path,
+    dataset_json: dict[str, Any],
+    cases: Sequence[Case],
+    anew: Collection[str],
+    processes: int,
+    say: Say,
+) -> None:
+    """Bring the files beside the preprocessed cases up to date.
+
+    Args:
+        home: the preprocessed dataset's folder.
+        place: a folder inside it, for what is not finished.
+        dataset_json: of the raw dataset.
+        cases: the labelled ones.
+        anew: those of them that are made now, whose labels may have been changed.
+        processes: that read images for the fingerprint.
+        say: told what is changed.
+
+    Raises:
+        FileError: the file system refuses.
+    """
+    _copy_dataset_json(home, dataset_json, say)
+    ending = dataset_json["file_ending"]
+    labels = {home / LABELS / f"{case.name}{ending}": case.label for case in cases}
+    _set_aside_labels(home, labels.keys(), say)
+    _copy_labels(place, labels, {home / LABELS / f"{name}{ending}" for name in anew})
+    if not (home / FINGERPRINT).is_file():
+        _make_fingerprint(home, place, cases, processes)
+        say(f"Wrote {home / FINGERPRINT}.")
+
+
+def split_notes(home: Path, cases: Collection[str]) -> list[str]:
+    """Where the split file and the preprocessed cases differ, in words.
+
+    nnU-Net never changes a split file that is there: what it does not name is not trained on.
+
+    Args:
+        home: the preprocessed dataset's folder.
+        cases: names of those that are preprocessed.
+    """
+    try:
+        folds = json.loads((home / SPLIT).read_text(encoding="utf-8"))
+        split = {name for fold in folds for part in ("train", "val") for name in fold[part]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return []  # there is none, or it is another program's business
+    notes = {
+        "are preprocessed and not in it, so no fold trains on them": sorted({*cases} - split),
+        "are in it and have no label, so its folds cannot train": sorted(split - {*cases}),
+    }
+    return [f"{home / SPLIT}: {len(who)} case(s) {what}: {named(who)}." for what, who in notes.items() if who]
+
+
+def _copy_dataset_json(home: Path, dataset_json: dict[str, Any], say: Say) -> None:
+    file = home / DATASET_JSON
+    if file.is_file():
+        try:
+            if json.loads(file.read_text(encoding="utf-8")) == dataset_json:
+                return
+        except ValueError:
+            pass  # damaged, and replaced like any other that differs
+        backup = back_up(file, home / OWN_FOLDER / "dataset_before.json")
+        say(f"{file} is not the raw dataset's any more and is written anew; the old one is {backup}.")
+    write_json(file, dataset_json)
+
+
+def _set_aside_labels(home: Path, kept: Collection[Path], say: Say) -> None:
+    folder, removed = home / LABELS, home / OWN_FOLDER / "removed" / LABELS
+    folder.mkdir(exist_ok=True)
+    for file in sorted(file for file in folder.iterdir() if file.is_file() and file not in kept):
+        # It may be the last copy of what somebody has drawn.
+        removed.mkdir(parents=True, exist_ok=True)
+        say(f"Moved {file} to {back_up(file, removed / file.name)}: the case has no label any more.")
+        remove(file)
+
+
+def _copy_labels(place: Path, labels: Mapping[Path, Path], anew: Collection[Path]) -> None:
+    for copy, label in labels.items():
+        if copy in anew or not copy.is_file() or not filecmp.cmp(label, copy):  # asks size and time first
+            shutil.copy2(label, place / copy.name)
+            move(place / copy.name, copy)
+
+
+def _make_fingerprint(home: Path, place: Path, cases: Sequence[Case], processes: int) -> None:
+    extractor = DatasetFingerprintExtractor(home.name, min(processes, len(cases)))
+    # By itself it takes all of imagesTr, and fails at a case that has no label.
+    extractor.dataset = {
+        case.name: {"images": [str(file) for file in case.images], "label": str(case.label)} for case in cases
+    }
+    # It writes into the folder of this name; killed while it does, it would leave half a file.
+    extractor.dataset_name = str(place.relative_to(home.parent))
+    extractor.run(overwrite_existing=True)
+    move(place / FINGERPRINT, home / FINGERPRINT)
