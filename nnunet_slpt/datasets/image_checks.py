@@ -8,11 +8,8 @@ __all__ = ["ImageReader", "check_images", "check_one", "find_reader", "image_key
 import hashlib
 import io
 import logging
-import multiprocessing
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -21,10 +18,10 @@ from typing import Any, Protocol
 import numpy as np
 from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from_dataset_json
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from nnunet_slpt.datasets.cases import Case, channel_count
 from nnunet_slpt.datasets.file_damage import damage
+from nnunet_slpt.datasets.over_cases import over_cases
 from nnunet_slpt.errors import DatasetError
 
 AT_MOST = 10  # cases that an error names
@@ -87,7 +84,7 @@ def check_images(cases: Sequence[Case], dataset_json: Mapping[str, Any], process
     check = partial(
         check_one, reader=find_reader(ordered, dataset_json), channels=channel_count(dataset_json)
     )
-    problems = _over_cases(check, ordered, processes)
+    problems = over_cases(check, ordered, processes, "Checking images")
     return {case.name: problem for case, problem in zip(ordered, problems, strict=True) if problem}
 
 
@@ -152,26 +149,6 @@ def _reader(dataset_json: Mapping[str, Any], example: str | None) -> ImageReader
         except RuntimeError:
             return None
     return None if complaints else reader
-
-
-def _over_cases(
-    check: Callable[[Case], str | None], cases: Sequence[Case], processes: int
-) -> list[str | None]:
-    bar = partial(tqdm, total=len(cases), desc="Checking images")
-    if processes <= 1 or len(cases) <= 1:
-        return list(bar(map(check, cases)))
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(cases)), mp_context=context) as pool:
-        try:
-            return list(bar(pool.map(check, cases)))
-        except BrokenProcessPool as error:
-            raise DatasetError(
-                "A process that read images was killed, most likely for want of memory. "
-                f"Run again with fewer than {processes} processes (-npp)."
-            ) from error
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 class _Complaints(logging.Handler):
