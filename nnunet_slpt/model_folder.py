@@ -7,7 +7,6 @@ import the networks. Never writes a file, but for a temporary one when it reads 
 __all__ = ["CHECKPOINTS", "Model", "read_model"]
 
 import json
-import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -15,18 +14,37 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Protocol
 
 from nnunet_slpt.errors import CheckpointError
 from nnunet_slpt.pretrained import Pretrained, read_checkpoint
-
-# pathlib's and zipfile's paths have alike all that is needed here.
-Place = Path | zipfile.Path
 
 CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth", "checkpoint_latest.pth")
 DEEPEST = 2  # nnUNet_results/DATASET/TRAINER__PLANS__CONFIGURATION, and so in nnU-Net's zips
 LAYOUT = "expected plans.json, dataset.json and fold_X/checkpoint_final.pth, as nnU-Net writes them"
 BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
+
+
+class Place(Protocol):
+    """What pathlib's and zipfile's paths have alike."""
+
+    @property
+    def name(self) -> str:
+        """Without the folders around."""
+
+    def iterdir(self) -> Iterator["Place"]:
+        """What is inside."""
+
+    def is_dir(self) -> bool:
+        """Whether it is a folder."""
+
+    def is_file(self) -> bool:
+        """Whether it is a file."""
+
+    def read_bytes(self) -> bytes:
+        """The file's content."""
+
+    def __truediv__(self, name: str) -> "Place": ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +82,11 @@ class Model:
         Raises:
             CheckpointError: it cannot be read any more.
         """
+        file = self.pretrained.path
+        if not self.zipped:
+            return file.read_bytes()
         with _opened(self.source) as root:
-            (folder,) = (one for one in _models(root) if _name(one, self.source) == self.name)
-            content: bytes = (folder / self.checkpoint).read_bytes()
-            return content
+            return (root / file.relative_to(self.source).as_posix()).read_bytes()
 
 
 def read_model(
@@ -86,14 +105,14 @@ def read_model(
     """
     with _opened(Path(source)) as root:
         folder = _the_model(root, source, configuration)
-        file = _the_checkpoint(folder, source, fold, checkpoint)
-        pretrained = _read(file, source)
+        within = _the_checkpoint(folder, source, fold, checkpoint)
+        pretrained = _read(folder / within, source)
         name = _name(folder, source)
         named = name.split("__")[-1] if name.count("__") == 2 else ""
         model = Model(
             source=Path(source),
             name=name,
-            checkpoint=f"{file.parent.name}/{file.name}",  # type: ignore[union-attr]
+            checkpoint=within,
             plans=_json(folder / "plans.json", source) or pretrained.plans,
             dataset_json=_json(folder / "dataset.json", source) or pretrained.dataset_json,
             configuration=pretrained.configuration or named,
@@ -114,8 +133,8 @@ def _complete(model: Model, configuration: str | None) -> Model:
     if configuration not in (None, model.configuration):
         raise CheckpointError(
             f"The checkpoint {model.checkpoint} of {model.source} was trained with "
-            f"{model.configuration or 'an unknown configuration'}, expected {configuration} (-c). Leave out -c, "
-            "or pass a model that was trained with it."
+            f"{model.configuration or 'an unknown configuration'}, expected {configuration} (-c). Leave "
+            "out -c, or pass a model that was trained with it."
         )
     return model
 
@@ -141,9 +160,9 @@ def _opened(source: Path) -> Iterator[Place]:
             yield zipfile.Path(archive)
     except BROKEN_ZIP as error:
         raise CheckpointError(
-            f"{source} ({source.stat().st_size} bytes) cannot be read as a zip: it is damaged, cut short or of "
-            f"another kind ({error}). Expected a model folder or a zip of nnUNetv2_export_model_to_zip. Copy "
-            "or download it again."
+            f"{source} ({source.stat().st_size} bytes) cannot be read as a zip: it is damaged, cut short or "
+            f"of another kind ({error}). Expected a model folder or a zip of nnUNetv2_export_model_to_zip. "
+            "Copy or download it again."
         ) from error
 
 
@@ -181,7 +200,8 @@ def _the_model(root: Place, source: Path, configuration: str | None) -> Place:
     )
 
 
-def _the_checkpoint(folder: Place, source: Path, fold: str | None, checkpoint: str | None) -> Place:
+def _the_checkpoint(folder: Place, source: Path, fold: str | None, checkpoint: str | None) -> str:
+    """Its path within the model's folder."""
     folds = [one for one in folder.iterdir() if one.is_dir() and one.name.startswith("fold_")]
     # "all" has seen most; then by number.
     ordered = sorted(folds, key=lambda one: (one.name != "fold_all", len(one.name), one.name))
@@ -189,7 +209,7 @@ def _the_checkpoint(folder: Place, source: Path, fold: str | None, checkpoint: s
     for name in (checkpoint,) if checkpoint else CHECKPOINTS:
         for one in chosen:
             if (one / name).is_file():
-                return one / name
+                return f"{one.name}/{name}"
     there = [
         f"{one.name}/{file.name}" for one in ordered for file in one.iterdir() if file.name.endswith(".pth")
     ]
@@ -201,18 +221,17 @@ def _the_checkpoint(folder: Place, source: Path, fold: str | None, checkpoint: s
 
 
 def _read(file: Place, source: Path) -> Pretrained:
-    if isinstance(file, Path):
-        return read_checkpoint(file)
+    if not isinstance(file, zipfile.Path):
+        return read_checkpoint(Path(str(file)))
     # PyTorch reads by jumping about, which in a packed file means unpacking it over and over.
     with TemporaryDirectory() as folder:
         copy = Path(folder) / file.name
-        with file.open("rb") as packed, copy.open("wb") as unpacked:
-            shutil.copyfileobj(packed, unpacked)
+        copy.write_bytes(file.read_bytes())
         try:
             pretrained = read_checkpoint(copy)
         except CheckpointError as error:
-            raise CheckpointError(str(error).replace(str(copy), f"{file.name} in {source}")) from error
-    return replace(pretrained, path=source / file.parent.name / file.name)
+            raise CheckpointError(str(error).replace(str(copy), f"{file.at} in {source}")) from error
+    return replace(pretrained, path=source / file.at)
 
 
 def _json(file: Place, source: Path) -> dict[str, Any]:
@@ -220,7 +239,7 @@ def _json(file: Place, source: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_bytes())
     except ValueError as error:
         raise CheckpointError(f"{file.name} in {source} is no JSON ({error}). Copy it again.") from error
     if not isinstance(content, dict):

@@ -25,10 +25,10 @@ def stem_name(shapes: Mapping[str, tuple[int, ...]]) -> str:
 def adapted_stem(weight: Tensor, channels: int, how: str) -> Tensor:
     """The same convolution for another number of input channels.
 
-    ``repeat`` takes the old channels in turn; ``average`` takes their mean for each new one. Both are rescaled
-    by old / new, so that features keep their size. Where all channels show the same image, ``average`` answers
-    as the old weights do, and so does ``repeat`` if new is a multiple of old. Added up in double precision and
-    in a fixed order, so that every machine gets the same bits.
+    ``repeat`` takes the old channels in turn; ``average`` takes their mean for each new one. Both are
+    rescaled by old / new, so that features keep their size. If all channels show the same image, ``average``
+    answers as the old weights do, and so does ``repeat`` if new is a multiple of old. Added up in double
+    precision and in a fixed order, so that every machine gets the same bits.
 
     Args:
         weight: (F, old channels, *kernel).

@@ -19,8 +19,8 @@ from nnunet_slpt.planners.transfer import Wishes
 
 DESCRIPTION = """Plans for a dataset from a pretrained nnU-Net, to tune prompts inside it.
 
-Network, patch, spacing and normalisation are the model's; batch size, reader and the block "slpt" are made for
-the dataset. Cases without a label are no problem. Afterwards nnUNetv2_train needs no -pretrained_weights."""
+Network, patch, spacing and normalisation are the model's; batch size, reader and the block "slpt" are made
+for the dataset. Cases without a label are no problem. nnUNetv2_train then needs no -pretrained_weights."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:

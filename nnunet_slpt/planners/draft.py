@@ -7,7 +7,7 @@ written at all.
 __all__ = ["Draft", "Request", "draft_plans", "refuse_replacing"]
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ class Request:
     fold: str | None = None
     checkpoint: str | None = None
     plans_name: str = PLANS_NAME
-    wishes: Wishes = Wishes()
+    wishes: Wishes = field(default_factory=Wishes)
     epochs: int | None = None
     prompts: int | None = None
     stem: str | None = None
@@ -166,8 +166,8 @@ def _of_the_name(request: Request, target: Target) -> list[Finding]:
     name = request.plans_name
     if not re.fullmatch(r"\w(?:[\w.-]*\w)?", name) or "__" in name:
         raise PlanningError(
-            f"The plans name is {name!r}, expected letters, digits, '-', '.' and single '_', such as {PLANS_NAME}: "
-            "it becomes part of file names."
+            f"The plans name is {name!r}, expected letters, digits, '-', '.' and single '_', such as "
+            f"{PLANS_NAME}: it becomes part of file names."
         )
     file = target.preprocessed / f"{name}.json"
     refuse_replacing(file, request.overwrite)
@@ -180,7 +180,7 @@ def _of_the_name(request: Request, target: Target) -> list[Finding]:
 def _prompts(request: Request, target: Target) -> PromptConfig:
     """The settings of the tuning, but for the weights."""
     asked = {"prompts": request.prompts, "epochs": request.epochs}
-    given = {name: value for name, value in asked.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     return PromptConfig(**given, region_based=has_regions(target.dataset_json["labels"]))
 
 

@@ -1,7 +1,7 @@
 """What a model and a dataset have in common and what not: one function a check, and the lists of them.
 
-Owns the words and the thresholds. Each check looks at a ``Comparison`` and writes nothing. Must not import the
-planner.
+Owns the words and the thresholds. Each check looks at a ``Comparison`` and writes nothing. Must not import
+the planner.
 """
 
 __all__ = ["AT_FIRST", "OF_IMAGES", "Comparison", "Finding", "findings_of", "refuse"]
@@ -21,7 +21,6 @@ from nnunet_slpt.planners.target import Target
 from nnunet_slpt.pretrained import has_regions, head_rows
 
 FAR_SPACING = 1.5  # a voxel's edge that is longer or shorter by more than this factor
-LEVELS = ("note", "warning", "error")
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Finding:
     remedy: str = ""
 
     def __str__(self) -> str:
-        return f"{self.level}, {self.subject}: {self.text}{' ' + self.remedy if self.remedy else ''}"
+        return f"{self.level}: {self.subject}: {self.text}{' ' + self.remedy if self.remedy else ''}"
 
 
 @dataclass(frozen=True)
@@ -125,8 +124,8 @@ def architecture(comparison: Comparison) -> Iterator[Finding]:
         yield Finding(
             "error",
             "cascade",
-            f"{comparison.model.configuration} is the second stage of a cascade: its input has channels that no "
-            "image has.",
+            f"{comparison.model.configuration} is the second stage of a cascade: its input has channels "
+            "that no image has.",
             "Pass the model of 3d_fullres, 3d_lowres or 2d.",
         )
 
@@ -140,7 +139,8 @@ def channels(comparison: Comparison) -> Iterator[Finding]:
             "error",
             "channels",
             f"the dataset has {got}, the model expects {expected}.",
-            "Pass --stem repeat or --stem average to make the model's first layer fit, or take another model.",
+            "Pass --stem repeat or --stem average to make the model's first layer fit, or take another "
+            "model.",
         )
     elif len(here) != len(there):
         pairs = ", ".join(f"{name} as {there[i % len(there)]}" for i, name in enumerate(here))
@@ -193,8 +193,8 @@ def labels(comparison: Comparison) -> Iterator[Finding]:
         yield Finding(
             "note",
             "labels",
-            f"the dataset has {kinds[not has_regions(here)]}, the model {kinds[not has_regions(there)]}; all heads "
-            "start anew.",
+            f"the dataset has {kinds[not has_regions(here)]}, the model {kinds[not has_regions(there)]}; all "
+            "heads start anew.",
         )
     if "ignore" in here:
         yield Finding("note", "labels", "voxels with the ignore label teach nothing.")
@@ -208,8 +208,8 @@ def labelled_cases(comparison: Comparison) -> Iterator[Finding]:
             "note",
             "cases",
             f"{target.labelled} of {len(target.cases)} have a label.",
-            "nnUNetv2_preprocess takes labelled cases alone: keep the others elsewhere, or name the labelled ones "
-            'in the entry "dataset" of dataset.json.',
+            "nnUNetv2_preprocess takes labelled cases alone: keep the others elsewhere, or name the labelled "
+            'ones in the entry "dataset" of dataset.json.',
         )
 
 

@@ -86,7 +86,7 @@ def _problem(case: Case, reader: ImageReader, channels: int, error: Exception) -
     in_words = check_one(case, reader, channels)
     files = " and ".join(map(str, (*case.images, case.label) if case.labelled else case.images))
     what = in_words or f"{files} cannot be read together ({type(error).__name__}: {error})"
-    return f"{case.name}: {what}. Expected a label with the size of its images. Repair the files, or move them away."
+    return f"{case.name}: {what}. Expected a label with the size of its images. Repair or move them."
 
 
 def _floats(values: Sequence[float]) -> list[float]:

@@ -1,7 +1,7 @@
 """Plans of any nnU-Net from 2.0 on, as nnU-Net 2.8 writes them.
 
-Up to 2.2 the network stood in the configuration itself (``UNet_class_name``, ``conv_kernel_sizes`` …); 2.3 and
-2.4 noted ``deep_supervision`` beside it. nnU-Net's own ``PlansManager`` reads both. Must not import the networks.
+Up to 2.2 the network stood in the configuration itself (``UNet_class_name``, ``conv_kernel_sizes`` …); 2.3
+noted ``deep_supervision`` beside it. nnU-Net's own ``PlansManager`` reads both. Must not import the networks.
 """
 
 __all__ = ["are_old", "in_todays_format"]

@@ -23,8 +23,8 @@ OF_REQUEST = frozenset(field.name for field in fields(Request))
 class SLPTPlanner(ExperimentPlanner):
     """Plans for a dataset from a pretrained model, behind nnU-Net's interface for planners.
 
-    All that can be refused is refused when the planner is made. Then the fingerprint is written where there is
-    none, for nnU-Net's planner wants to find one; ``plan_experiment`` writes the rest.
+    All that can be refused is refused when the planner is made. Then the fingerprint is written where there
+    is none, for nnU-Net's planner wants to find one; ``plan_experiment`` writes the rest.
 
     Args:
         dataset_name_or_id: as nnU-Net's ``-d``.
@@ -57,7 +57,7 @@ class SLPTPlanner(ExperimentPlanner):
         super().__init__(target.name, plans_name=plans_name, **host)
 
     def plan_experiment(self) -> dict[str, Any]:
-        """Write what preprocessing and training need; the plans last, so that they never come without the rest.
+        """Write what preprocessing and training need; the plans last, so that they never lack the rest.
 
         Returns:
             The plans.

@@ -1,4 +1,4 @@
-"""The dataset that plans are made for: its raw folder, its preprocessed folder, and what its images look like.
+"""The dataset that plans are made for: its two folders, and what its images look like.
 
 Reads; writes nothing. Must not import the networks.
 """
@@ -156,7 +156,7 @@ def _read_fingerprint(file: Path) -> dict[str, Any]:
         np.array(content["shapes_after_crop"], dtype=int).reshape(-1, 3)
     except (KeyError, TypeError, ValueError) as error:
         raise DatasetError(
-            f"{file} is no fingerprint as nnU-Net writes it ({type(error).__name__}: {error}). Remove it; it is "
-            "made again."
+            f"{file} is no fingerprint as nnU-Net writes it ({type(error).__name__}: {error}). Remove it; it "
+            "is made again."
         ) from error
     return content

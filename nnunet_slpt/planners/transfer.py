@@ -19,8 +19,8 @@ from nnunet_slpt.config import PLANS_KEY, PromptConfig
 from nnunet_slpt.errors import PlanningError
 
 INTENSITIES = "foreground_intensity_properties_per_channel"
-# nnU-Net's (experiment_planning/experiment_planners/default_experiment_planner.py): a batch may show this share
-# of the dataset's voxels, but is never smaller than two.
+# nnU-Net's (experiment_planning/experiment_planners/default_experiment_planner.py): a batch may show this
+# share of the dataset's voxels, but is never smaller than two.
 MOST_OF_DATASET = 0.05
 SMALLEST_BATCH = 2
 
@@ -52,7 +52,7 @@ def transfer(
     wishes: Wishes,
     prompts: PromptConfig,
 ) -> dict[str, Any]:
-    """Topology, spacing, normalisation, resampling and transposition are the model's; the rest is the dataset's.
+    """Topology, spacing, normalisation, resampling and axes are the model's; the rest is the dataset's.
 
     Args:
         plans: the model's, in today's format.
@@ -105,8 +105,8 @@ def batch_size_for(settings: Mapping[str, Any], patch: Sequence[int], voxels: fl
         patch: the new patch, in voxels.
         voxels: of all labelled cases together, after resampling.
     """
-    same_memory = settings["batch_size"] * math.prod(settings["patch_size"]) / math.prod(patch)
-    share_of_dataset = MOST_OF_DATASET * voxels / math.prod(patch)
+    same_memory: float = settings["batch_size"] * math.prod(settings["patch_size"]) / math.prod(patch)
+    share_of_dataset: float = MOST_OF_DATASET * voxels / math.prod(patch)
     return max(min(round(same_memory), round(share_of_dataset)), SMALLEST_BATCH)
 
 
@@ -132,7 +132,7 @@ def patch_size_for(settings: Mapping[str, Any], wanted: Sequence[int] | None) ->
     if any(size <= 0 or size % step for size, step in zip(wanted, steps, strict=True)):
         nearest = [max(round(size / step), 1) * step for size, step in zip(wanted, steps, strict=True)]
         raise PlanningError(
-            f"--patch_size is {_words(wanted)}, expected multiples of {_words(steps)}: by so much the network "
+            f"--patch_size is {_words(wanted)}, expected multiples of {_words(steps)}: so much the network "
             f"shrinks its features. Pass --patch_size {' '.join(map(str, nearest))}"
         )
     return list(wanted)
@@ -158,8 +158,8 @@ def _intensities(plans: Mapping[str, Any], schemes: Sequence[str]) -> dict[str, 
     there = plans[INTENSITIES]
     if not there and "CTNormalization" in schemes:
         raise PlanningError(
-            f"The model's plans lack {INTENSITIES}, which its CTNormalization needs. Take the plans.json that "
-            "came with the model."
+            f"The model's plans lack {INTENSITIES}, which its CTNormalization needs. Take the plans.json "
+            "that came with the model."
         )
     return {str(i): there[str(i % len(there))] for i in range(len(schemes)) if there}
 
