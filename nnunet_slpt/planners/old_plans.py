@@ -8,10 +8,12 @@ __all__ = ["are_old", "in_todays_format"]
 
 import copy
 import json
+import pydoc
 import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from dynamic_network_architectures.architectures import unet
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_slpt.errors import ArchitectureError, PlanningError, one_of
@@ -96,7 +98,18 @@ def _complete(manager: PlansManager, configuration: str) -> dict[str, Any]:
         except (RuntimeError, ValueError) as error:
             raise ArchitectureError(f"nnU-Net cannot read the model's plans: {error}") from error
     complete: dict[str, Any] = json.loads(json.dumps(settings))
+    network = complete.get("architecture", {})
+    if network:
+        network["network_class_name"] = _where_it_is_now(network["network_class_name"])
     return complete
+
+
+def _where_it_is_now(class_name: str) -> str:
+    """Plans, and nnU-Net's own conversion, name ResidualEncoderUNet by a module that is gone."""
+    name = class_name.rsplit(".", 1)[-1]
+    return (
+        f"{unet.__name__}.{name}" if pydoc.locate(class_name) is None and hasattr(unet, name) else class_name
+    )
 
 
 def _intensities(manager: PlansManager) -> dict[str, Any]:

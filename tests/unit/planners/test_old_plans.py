@@ -25,10 +25,8 @@ def test_old_plans_describe_the_network_that_todays_do(network: str, inherited: 
     old = as_before_2_3(today, inherited)
     assert are_old(old)
     assert not are_old(today)
-    # nnU-Net itself names the class by another module when it converts a ResidualEncoderUNet.
-    converted, expected = network_of(in_todays_format(old, "3d_fullres")), network_of(today)
-    assert converted["arch_kwargs"] == expected["arch_kwargs"]
-    assert converted["network_class_name"].rsplit(".", 1)[-1] == network
+    # nnU-Net's own conversion names ResidualEncoderUNet by a module that is gone.
+    assert network_of(in_todays_format(old, "3d_fullres")) == network_of(today)
 
 
 @pytest.mark.parametrize("network", NETWORKS)
