@@ -16,6 +16,7 @@ from nnunet_slpt.errors import ConfigError, one_of
 
 PLANS_KEY = "slpt"
 OPTIMIZERS = ("AdamW", "SGD")
+STEMS = ("repeat", "average")
 LOSS_WEIGHTS = ("weight_tversky", "weight_cross_entropy", "weight_diversity")
 WHOLE_NUMBERS = (
     "prompts",
@@ -51,6 +52,9 @@ class PromptConfig:
         seed: seed of initialisation and of every epoch.
         region_based: labels are overlapping regions (sigmoid); written by the trainer.
         pretrained_checkpoint: path of the pretrained checkpoint, used without ``-pretrained_weights``.
+        pretrained_sha256: ``base_hash`` of the frozen weights that are expected there; ``None`` takes any.
+        stem: what becomes of the first layer's weights if the images have another number of channels than
+            the pretrained network knows: ``repeat`` or ``average``; ``None`` refuses.
 
     Raises:
         ConfigError: a key is unknown or a value is out of range.
@@ -75,6 +79,8 @@ class PromptConfig:
     seed: int = 0
     region_based: bool = False
     pretrained_checkpoint: str | None = None
+    pretrained_sha256: str | None = None
+    stem: str | None = None
 
     def __post_init__(self) -> None:
         for name in WHOLE_NUMBERS:
@@ -88,10 +94,12 @@ class PromptConfig:
         self._require(type(self.seed) is int and 0 <= self.seed < 2**31, "seed", "a whole number below 2**31")
         usable = [len(pair) == 2 and all(map(_is_weight, pair)) and any(pair) for pair in self.tversky]
         self._require(len(usable) > 0 and all(usable), "tversky", "pairs [alpha, beta] from 0 on, not both 0")
-        path = self.pretrained_checkpoint
-        self._require(path is None or isinstance(path, str), "pretrained_checkpoint", "a path as text")
-        if self.optimizer not in OPTIMIZERS:
-            raise ConfigError(f'plans["{PLANS_KEY}"]: {one_of("optimizer", self.optimizer, OPTIMIZERS)}.')
+        for name in ("pretrained_checkpoint", "pretrained_sha256"):
+            value = getattr(self, name)
+            self._require(value is None or isinstance(value, str), name, "text or nothing (null)")
+        for name, known in (("optimizer", OPTIMIZERS), ("stem", (*STEMS, None))):
+            if getattr(self, name) not in known:
+                raise ConfigError(f'plans["{PLANS_KEY}"]: {one_of(name, getattr(self, name), known)}.')
 
     def _require(self, condition: bool, name: str, expected: str) -> None:
         if not condition:

@@ -9,6 +9,7 @@ __all__ = [
     "ConfigError",
     "DatasetError",
     "FileError",
+    "PlanningError",
     "SLPTError",
     "SelectionError",
     "one_of",
@@ -39,6 +40,10 @@ class DatasetError(SLPTError, RuntimeError):
 
 class FileError(SLPTError, RuntimeError):
     """A file cannot be read or written, or another command holds its folder."""
+
+
+class PlanningError(SLPTError, RuntimeError):
+    """A pretrained model's plans cannot be moved to a dataset, or something is in their way."""
 
 
 class SelectionError(SLPTError, RuntimeError):

@@ -36,7 +36,7 @@ def describe_mismatch(expected: Shapes, got: Shapes) -> str:
     questions = {
         "dimensions": _dimensions,
         "kind of blocks": _blocks,
-        "input channels (take a network pretrained on as many images a case)": _input_channels,
+        'input channels (take a network of as many, or see plans["slpt"]["stem"])': _input_channels,
         "encoder stages": lambda shapes: str(len(_widths(shapes))),
         "features per stage": lambda shapes: ", ".join(map(str, _widths(shapes))),
         "normalisation": _norm,

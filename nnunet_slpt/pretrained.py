@@ -1,12 +1,13 @@
 """A pretrained nnU-Net, read-only: its weights, labels and plans, and how they enter a prompted network.
 
-Must not import anything of this package but ``errors`` and ``mismatch``. Never writes a file.
+Must not import anything of this package but ``errors``, ``mismatch`` and ``stem``. Never writes a file.
 """
 
 __all__ = [
     "FrozenNetwork",
     "Pretrained",
     "base_hash",
+    "has_regions",
     "head_rows",
     "load_backbone",
     "pretrained_heads",
@@ -25,6 +26,7 @@ from torch import Tensor
 
 from nnunet_slpt.errors import ArchitectureError, CheckpointError
 from nnunet_slpt.mismatch import describe_mismatch, list_differences
+from nnunet_slpt.stem import adapted_stem, stem_name
 
 # A label's value, or the values that make up a region, as in dataset.json.
 Labels = Mapping[str, int | Sequence[int]]
@@ -105,7 +107,7 @@ def read_checkpoint(path: str | Path) -> Pretrained:
     )
 
 
-def load_backbone(network: FrozenNetwork, pretrained: Pretrained) -> None:
+def load_backbone(network: FrozenNetwork, pretrained: Pretrained, stem: str | None = None) -> None:
     """Copy the pretrained weights into the frozen part of a prompted network, all of them or none.
 
     Heads are left out, and so is what a prompt tuning has added if that wrote the checkpoint.
@@ -113,6 +115,8 @@ def load_backbone(network: FrozenNetwork, pretrained: Pretrained) -> None:
     Args:
         network: a ``PromptedUNet`` of any K and any number of classes.
         pretrained: weights of the same U-Net.
+        stem: ``repeat`` or ``average`` the first layer's weights where the network has another number of
+            input channels; ``None`` refuses that.
 
     Raises:
         ArchitectureError: a frozen tensor is missing or has another shape, or a weight would be left over.
@@ -122,16 +126,20 @@ def load_backbone(network: FrozenNetwork, pretrained: Pretrained) -> None:
     expected = {name: tuple(tensor.shape) for name, tensor in frozen.items()}
     # nnU-Net registers a tensor under up to four names; those that are no one's first are not compared.
     again = set(network.state_dict()) - set(expected)
-    got = {
-        name: tuple(tensor.shape)
+    weights = {
+        name: tensor
         for name, tensor in pretrained.weights.items()
         if name not in again and not name.startswith(HEADS) and name.split(".")[0] not in added
     }
+    first = stem_name(expected)
+    if stem is not None and first in weights:
+        weights[first] = adapted_stem(weights[first], expected[first][1], stem)
+    got = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     if expected != got:
         raise ArchitectureError(_does_not_fit(expected, got, pretrained))
     with torch.no_grad():
         for name, tensor in frozen.items():
-            tensor.copy_(pretrained.weights[name])
+            tensor.copy_(weights[name])
 
 
 def head_rows(pretrained: Labels, target: Labels) -> dict[int, int]:
@@ -144,7 +152,7 @@ def head_rows(pretrained: Labels, target: Labels) -> dict[int, int]:
         pretrained: ``labels`` of the pretrained network's dataset.json.
         target: ``labels`` of the dataset to be tuned for.
     """
-    if _has_regions(pretrained) != _has_regions(target):
+    if has_regions(pretrained) != has_regions(target):
         return {}
     there, here = _channels(pretrained), _channels(target)
     return {here[name]: there[name] for name in here if name in there}
@@ -263,20 +271,17 @@ def _bare(name: str) -> str:
 def _does_not_fit(
     expected: Mapping[str, tuple[int, ...]], got: Mapping[str, tuple[int, ...]], of: Pretrained
 ) -> str:
-    source = of.dataset_name or "SOURCE"
-    plans = of.plans.get("plans_name", "PLANS")
     return (
         f"The pretrained weights of {of.path} do not fit this network. {describe_mismatch(expected, got)}.\n"
         f"{list_differences(expected, got)}\n"
-        "Preprocess with the pretrained network's plans, not with plans made for this dataset:\n"
-        "  nnUNetv2_extract_fingerprint -d TARGET\n"
-        "  cp $nnUNet_raw/TARGET/dataset.json $nnUNet_preprocessed/TARGET/\n"
-        f"  nnUNetv2_move_plans_between_datasets -s {source} -t TARGET -sp {plans} -tp {plans}\n"
-        f"  nnUNetv2_preprocess -d TARGET -plans_name {plans} -c {of.configuration or 'CONFIGURATION'}"
+        "Preprocess with plans made from the pretrained model, not with plans made for this dataset alone:\n"
+        f"  nnunet_slpt_plan -d TARGET -m {of.path.absolute().parents[1]}\n"
+        f"  nnUNetv2_preprocess -d TARGET -plans_name nnUNetSLPTPlans -c {of.configuration or '…'}"
     )
 
 
-def _has_regions(labels: Labels) -> bool:
+def has_regions(labels: Labels) -> bool:
+    """Whether the labels overlap (regions) instead of excluding each other."""
     return any(not isinstance(value, int) and len(value) > 1 for value in labels.values())
 
 
@@ -287,7 +292,7 @@ def _channels(labels: Labels) -> dict[str, int]:
         for name, value in labels.items()
         if name != "ignore"
     }
-    if _has_regions(labels):
+    if has_regions(labels):
         regions = [name for name, value in values.items() if set(value) != {0}]
         return {name: channel for channel, name in enumerate(regions)}
     ordered = sorted({value[0] for value in values.values()})

@@ -17,7 +17,7 @@ MAX_LINES_OF_A_FUNCTION = 40
 
 # What each part of the package may import from the others. A new part has to be given its place here.
 BASE = {"config", "errors", "files", "types", "mismatch"}
-MIDDLE = {"networks", "losses", "pretrained", "datasets"}
+MIDDLE = {"networks", "losses", "stem", "pretrained", "model_folder", "datasets"}
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
     "discovery": set(),
@@ -28,7 +28,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": {"errors", "types"},
     "files": {"errors"},
     **dict.fromkeys(MIDDLE, BASE),
-    **dict.fromkeys(("trainers", "planners", "selection", "preprocessing"), BASE | MIDDLE),
+    "pretrained": BASE | {"stem"},
+    "model_folder": BASE | {"pretrained"},
+    **dict.fromkeys(("trainers", "planners", "preprocessing", "selection"), BASE | MIDDLE),
 }
 
 # nnU-Net and the packages that it brings and that we use through it.
@@ -43,6 +45,7 @@ ONLY: dict[str, set[str]] = {
     "_nnunet_search_path": set(),
     "errors": set(),
     "config": set(),
+    "stem": {"torch"},
     "networks": {"torch"},
     "losses": {"torch"},
 }

@@ -17,11 +17,8 @@ __all__ = [
 import hashlib
 import io
 import logging
-import multiprocessing
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from functools import partial
 from pathlib import Path
@@ -30,11 +27,11 @@ from typing import Any, Protocol
 import numpy as np
 from nnunetv2.imageio.reader_writer_registry import determine_reader_writer_from_dataset_json
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from nnunet_slpt.datasets.cases import Case, channel_count
 from nnunet_slpt.datasets.file_damage import damage
 from nnunet_slpt.datasets.geometry import Geometry, differences, geometry_of, in_words
+from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.errors import DatasetError
 
 Read = tuple[NDArray[np.float32], dict[str, Any]]
@@ -94,7 +91,8 @@ def check_images(cases: Sequence[Case], dataset_json: Mapping[str, Any], process
     check = partial(
         check_one, reader=find_reader(ordered, dataset_json), channels=channel_count(dataset_json)
     )
-    problems = _over_cases(check, ordered, processes)
+    with Workers(processes) as workers:
+        problems = workers.answers(check, ordered, "Checking images")
     return {case.name: problem for case, problem in zip(ordered, problems, strict=True) if problem}
 
 
@@ -187,26 +185,6 @@ def _reader(dataset_json: Mapping[str, Any], example: str | None) -> ImageReader
         except RuntimeError:
             return None
     return None if complaints else reader
-
-
-def _over_cases(
-    check: Callable[[Case], str | None], cases: Sequence[Case], processes: int
-) -> list[str | None]:
-    bar = partial(tqdm, total=len(cases), desc="Checking images")
-    if processes <= 1 or len(cases) <= 1:
-        return list(bar(map(check, cases)))
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(cases)), mp_context=context) as pool:
-        try:
-            return list(bar(pool.map(check, cases)))
-        except BrokenProcessPool as error:
-            raise DatasetError(
-                "A process that read images was killed, most likely for want of memory. "
-                f"Run again with fewer than {processes} processes (-npp)."
-            ) from error
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 class _Complaints(logging.Handler):

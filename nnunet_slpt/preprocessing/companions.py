@@ -12,17 +12,14 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from nnunetv2.experiment_planning.dataset_fingerprint.fingerprint_extractor import (
-    DatasetFingerprintExtractor,
-)
-
-from nnunet_slpt.datasets import Case
+from nnunet_slpt.datasets import Case, channel_count
+from nnunet_slpt.datasets.fingerprint import FINGERPRINT, extract_fingerprint
+from nnunet_slpt.datasets.image_checks import find_reader
 from nnunet_slpt.files import back_up, move, remove, write_json
 from nnunet_slpt.preprocessing.agenda import named
 from nnunet_slpt.preprocessing.store import OWN_FOLDER
 
 DATASET_JSON = "dataset.json"
-FINGERPRINT = "dataset_fingerprint.json"
 LABELS = "gt_segmentations"
 SPLIT = "splits_final.json"
 Say = Callable[[str], object]
@@ -57,7 +54,8 @@ def write_companions(
     _set_aside_labels(home, labels.keys(), say)
     _copy_labels(place, labels, {home / LABELS / f"{name}{ending}" for name in anew})
     if not (home / FINGERPRINT).is_file():
-        _make_fingerprint(home, place, cases, processes)
+        reader, channels = find_reader(cases, dataset_json), channel_count(dataset_json)
+        write_json(home / FINGERPRINT, extract_fingerprint(cases, reader, channels, processes))
         say(f"Wrote {home / FINGERPRINT}.")
 
 
@@ -110,15 +108,3 @@ def _copy_labels(place: Path, labels: Mapping[Path, Path], anew: Collection[Path
         if copy in anew or not copy.is_file() or not filecmp.cmp(label, copy):  # asks size and time first
             shutil.copy2(label, place / copy.name)
             move(place / copy.name, copy)
-
-
-def _make_fingerprint(home: Path, place: Path, cases: Sequence[Case], processes: int) -> None:
-    extractor = DatasetFingerprintExtractor(home.name, min(processes, len(cases)))
-    # By itself it takes all of imagesTr, and fails at a case that has no label.
-    extractor.dataset = {
-        case.name: {"images": [str(file) for file in case.images], "label": str(case.label)} for case in cases
-    }
-    # It writes into the folder of this name; killed while it does, it would leave half a file.
-    extractor.dataset_name = str(place.relative_to(home.parent))
-    extractor.run(overwrite_existing=True)
-    move(place / FINGERPRINT, home / FINGERPRINT)

@@ -12,6 +12,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from nnunet_slpt.datasets import Case, dataset_folder, read_cases, read_dataset_json
+from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.errors import DatasetError
 from nnunet_slpt.files import exclusive
 from nnunet_slpt.preprocessing.agenda import Agenda, agenda_of
@@ -21,7 +22,6 @@ from nnunet_slpt.preprocessing.dataset_entry import write_dataset_entry
 from nnunet_slpt.preprocessing.making import Task, make
 from nnunet_slpt.preprocessing.recipe import read_recipes
 from nnunet_slpt.preprocessing.store import OWN_FOLDER
-from nnunet_slpt.preprocessing.workers import Workers
 
 PREPROCESSED = "nnUNet_preprocessed"
 AT_MOST = 10  # cases that an error names

@@ -18,6 +18,7 @@ from nnunetv2.utilities.label_handling.label_handling import determine_num_input
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
 
+from nnunet_slpt.config import PromptConfig
 from nnunet_slpt.errors import ArchitectureError, CheckpointError, SLPTError
 from nnunet_slpt.networks import PromptedUNet
 from nnunet_slpt.pretrained import base_hash, load_backbone, read_checkpoint
@@ -91,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _joined_network(prompts: PromptFile, base: Path) -> nn.Module:
     network = _build(prompts)
     try:
-        load_backbone(network, read_checkpoint(base))
+        load_backbone(network, read_checkpoint(base), PromptConfig.from_plans(prompts.plans).stem)
     except ArchitectureError as error:
         raise CheckpointError(f"{_another_base(prompts, base)} {str(error).splitlines()[0]}") from error
     found = base_hash(network.frozen_state())

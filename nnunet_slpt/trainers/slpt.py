@@ -7,6 +7,7 @@ __all__ = ["nnUNetTrainerSLPT"]
 
 import random
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,6 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
         self.num_epochs = config.epochs
         self.num_iterations_per_epoch = config.iterations_per_epoch
         self.num_val_iterations_per_epoch = config.validation_iterations_per_epoch
-        self.pretrained_file = config.pretrained_checkpoint
         self.has_weights = False
         self.prompt_losses: list[nn.Module] = []
         # A gradient scaler finds its scale by steps that it skips.
@@ -118,7 +118,8 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
             read_checkpoint(requested)
         map_cuda_storages_to_cpu()
         # nnU-Net writes these plans beside the model and into the checkpoints: they tell where it came from.
-        self.plans_manager.plans[PLANS_KEY]["pretrained_checkpoint"] = self.pretrained_file = str(requested)
+        self.config = replace(self.config, pretrained_checkpoint=str(requested), pretrained_sha256=None)
+        self.plans_manager.plans[PLANS_KEY] = self.config.as_block()
         self.network = nn.Module()
 
     def load_checkpoint(self, filename_or_checkpoint: str) -> None:
@@ -232,8 +233,7 @@ class nnUNetTrainerSLPT(nnUNetTrainer):
             if not self.was_initialized:
                 self.initialize()
             if not self.has_weights:
-                labels = self.dataset_json["labels"]
-                start = start_from_pretrained(self.prompted, self.pretrained_file, labels)
+                start = start_from_pretrained(self.prompted, self.config, self.dataset_json["labels"])
                 self.has_weights = True
                 self.print_to_log_file(start)
             super().on_train_start()

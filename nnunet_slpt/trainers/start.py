@@ -26,7 +26,7 @@ from nnunet_slpt.pretrained import (
 )
 
 # A run may be made longer, and its pretrained network may move: the checkpoint holds those weights.
-MAY_CHANGE = ("epochs", "pretrained_checkpoint")
+MAY_CHANGE = ("epochs", "pretrained_checkpoint", "pretrained_sha256")
 
 
 def checked_config(
@@ -56,35 +56,42 @@ def checked_config(
     return PromptConfig(**{**vars(config), "region_based": regions})
 
 
-def start_from_pretrained(network: PromptedUNet, file: str | None, labels: Labels) -> str:
+def start_from_pretrained(network: PromptedUNet, config: PromptConfig, labels: Labels) -> str:
     """Fill the frozen part, and begin heads of labels that the pretrained network knows with its own.
 
     Args:
         network: freshly built.
-        file: the pretrained checkpoint.
+        config: names the pretrained checkpoint, its hash and what to do with its first layer.
         labels: of the dataset to tune for, as in ``dataset.json``.
 
     Returns:
         What was done, for the log.
 
     Raises:
-        CheckpointError: no file is given, or it cannot be read.
+        CheckpointError: no file is given, it cannot be read, or it holds other weights than were planned.
         ArchitectureError: the weights belong to another network.
     """
-    if file is None:
+    if config.pretrained_checkpoint is None:
         raise CheckpointError(
             "nnUNetTrainerSLPT tunes prompts inside a pretrained network and got none. Pass its checkpoint: "
             "nnUNetv2_train ... -tr nnUNetTrainerSLPT -pretrained_weights .../fold_X/checkpoint_final.pth"
         )
-    pretrained = read_checkpoint(file)
-    load_backbone(network, pretrained)
+    pretrained = read_checkpoint(config.pretrained_checkpoint)
+    load_backbone(network, pretrained, config.stem)
+    found = base_hash(network.frozen_state())
+    if config.pretrained_sha256 not in (None, found):
+        raise CheckpointError(
+            f"{pretrained.path} is not the file that the plans were made for: sha256 of the frozen weights: "
+            f"got {found}, expected {config.pretrained_sha256}. Put the file back, plan again with "
+            "nnunet_slpt_plan --overwrite, or pass -pretrained_weights to take this one on purpose."
+        )
     heads = pretrained_heads(pretrained)
     rows = head_rows(pretrained.labels, labels) if heads else {}
     for stage, (weight, bias) in enumerate(heads):
         network.heads.start_from(stage, weight, bias, rows)
     return (
         f"Prompts inside {pretrained.path} (sha256 of the frozen weights "
-        f"{base_hash(network.frozen_state())[:12]}…): {network.parameter_summary()}. "
+        f"{found[:12]}…): {network.parameter_summary()}. "
         f"{len(rows)} of {network.heads.classes} outputs start from the pretrained head."
     )
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from nnunet_slpt.config import PromptConfig
 from nnunet_slpt.pretrained import pretrained_heads, read_checkpoint
 from nnunet_slpt.trainers import nnUNetTrainerSLPT
 from nnunet_slpt.trainers.start import start_from_pretrained
@@ -65,7 +66,8 @@ def test_the_left_ventricle_starts_from_its_own_head(data_folder: Path, plans_na
     network: Any = nnUNetTrainerSLPT.build_network_architecture(
         plans, plans.get_configuration("3d_fullres"), 1, len(labels)
     )
-    told = start_from_pretrained(network, str(checkpoint), labels)
+    config = PromptConfig(pretrained_checkpoint=str(checkpoint))
+    told = start_from_pretrained(network, config, labels)
     weight, bias = pretrained_heads(pretrained)[-1]
     assert "2 of 4 outputs start from the pretrained head" in told
     for ours, theirs in ((network.heads.weights[-1], weight), (network.heads.biases[-1], bias)):

@@ -144,7 +144,7 @@ REFUSED = [
         CheckpointError,
         ["state_dict, epoch", "expected", "network_weights", "Pass the file"],
     ),
-    (another_topology, ArchitectureError, ["got 4, 8, 8, expected 4, 8, 12", "move_plans_between_datasets"]),
+    (another_topology, ArchitectureError, ["got 4, 8, 8, expected 4, 8, 12", "nnunet_slpt_plan -d TARGET"]),
     (more_channels, ArchitectureError, ["input channels", "got 1, expected 2"]),
     (unknown_key, ConfigError, ["unknown key 'promts'", "known: prompts, prompt_channels"]),
     (no_prompts, ConfigError, ['["prompts"] is 0', "expected a whole number from 1 on", "default, 3"]),

@@ -55,7 +55,7 @@ def test_a_misfit_names_layers_shapes_and_the_way_out(prompted, pretrained):
         "encoder.stages.2.0.convs.0.conv.weight: got 16 x 6 x 3 x 3 x 3, expected 8 x 6 x 3 x 3 x 3"
         in message
     )
-    assert "nnUNetv2_move_plans_between_datasets -s Dataset001_Tiny -t TARGET -sp nnUNetPlans" in message
+    assert "nnunet_slpt_plan -d TARGET -m " in message
     assert "nnUNetv2_extract_fingerprint -d TARGET" in message
     assert "more" in message
 

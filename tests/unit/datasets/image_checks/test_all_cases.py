@@ -10,7 +10,7 @@ import pytest
 import tifffile
 from skimage.io import imsave
 
-from nnunet_slpt.datasets import image_checks
+from nnunet_slpt.datasets import image_checks, workers
 from nnunet_slpt.datasets.image_checks import check_images, find_reader, image_key, refuse_or_skip
 from nnunet_slpt.errors import DatasetError
 
@@ -50,10 +50,11 @@ def test_a_bar_shows_how_far_it_is(pool, describe, capsys):
 
 
 def test_a_killed_process_is_told(pool, describe, monkeypatch):
-    # "fork", so that the child has the patched function.
-    fork = multiprocessing.get_context("fork")
-    monkeypatch.setattr(image_checks.multiprocessing, "get_context", lambda _: fork)
-    monkeypatch.setattr(image_checks, "_check", lambda *_: os._exit(9))
+    # "fork", so that the child has the patched function; the first case is looked at here.
+    here, fork = os.getpid(), multiprocessing.get_context("fork")
+    monkeypatch.setattr(workers, "START_SECONDS", 0.0)
+    monkeypatch.setattr(workers.multiprocessing, "get_context", lambda _: fork)
+    monkeypatch.setattr(image_checks, "_check", lambda *_: os.getpid() == here or os._exit(9))
     with pytest.raises(DatasetError, match=r"was killed.*fewer than 2 processes .-npp"):
         check_images(pool, describe(".mha", 2), 2)
 

@@ -1,6 +1,6 @@
 """Work on many cases, in this process or in several, whichever is done sooner; with a progress bar.
 
-Must not know what the work is.
+Must not know what the work is, nor import anything of this package but ``errors``.
 """
 
 __all__ = ["Workers"]
@@ -43,6 +43,12 @@ class Workers:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
+    def answers(
+        self, work: Callable[[Item], Answer], items: Sequence[Item], description: str
+    ) -> list[Answer]:
+        """All answers, in the order of the items; as ``each``."""
+        return [answer for _, answer in self.each(work, items, description)]
+
     def each(
         self, work: Callable[[Item], Answer], items: Sequence[Item], description: str
     ) -> Iterator[tuple[Item, Answer]]:
@@ -73,7 +79,7 @@ class Workers:
         except BrokenProcessPool as error:
             raise DatasetError(
                 "A process was killed, most likely for want of memory. Start again with fewer than "
-                f"{self.processes} processes (-np); what is done stays done."
+                f"{self.processes} processes (-npp, or -np); what is done stays done."
             ) from error
 
     def _worth_it(self, seconds: float, done: int, items: int) -> bool:

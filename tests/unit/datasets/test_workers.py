@@ -9,16 +9,16 @@ import time
 
 import pytest
 
+from nnunet_slpt.datasets import workers as module
+from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.errors import DatasetError
-from nnunet_slpt.preprocessing import workers as module
-from nnunet_slpt.preprocessing.workers import Workers
 
 NUMBERS = [1.0, 4.0, 9.0, 16.0]
 ROOTS = list(zip(NUMBERS, [1.0, 2.0, 3.0, 4.0], strict=True))
 
 KILLED = """
 import math, multiprocessing, os, signal
-from nnunet_slpt.preprocessing import workers
+from nnunet_slpt.datasets import workers
 
 workers.START_SECONDS = 0.0
 with workers.Workers(2) as several:
@@ -56,7 +56,7 @@ def test_nothing_to_do(several):
 
 def test_a_killed_process_is_told(several):
     list(several.each(math.sqrt, NUMBERS, ""))
-    with pytest.raises(DatasetError, match=r"fewer than 2 processes \(-np\)"):
+    with pytest.raises(DatasetError, match=r"fewer than 2 processes \(-npp, or -np\)"):
         list(several.each(os._exit, [1, 1], ""))
 
 

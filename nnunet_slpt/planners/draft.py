@@ -1,0 +1,197 @@
+"""From a request to finished plans that nobody has written yet: *model + dataset → findings → plans*.
+
+Owns the order of steps: what names and numbers can refuse is refused before an image is read, and nothing is
+written at all.
+"""
+
+__all__ = ["Draft", "Request", "draft_plans", "refuse_replacing"]
+
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from nnunet_slpt.config import PLANS_KEY, PromptConfig
+from nnunet_slpt.errors import PlanningError
+from nnunet_slpt.model_folder import Model, read_model
+from nnunet_slpt.planners.findings import (
+    AT_FIRST,
+    OF_IMAGES,
+    Comparison,
+    Finding,
+    findings_of,
+    refuse,
+)
+from nnunet_slpt.planners.fit import frozen_hash
+from nnunet_slpt.planners.old_plans import in_todays_format
+from nnunet_slpt.planners.target import Target
+from nnunet_slpt.planners.transfer import Wishes, patch_size_for, transfer
+from nnunet_slpt.pretrained import has_regions
+
+PLANS_NAME = "nnUNetSLPTPlans"
+UNPACKED = "slpt_pretrained"  # beside the plans: checkpoints that came in a zip
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One call of ``nnunet_slpt_plan``.
+
+    Args:
+        dataset: name or number, as nnU-Net's ``-d``.
+        model: folder or zip of the pretrained model.
+        configuration: of the model; ``None`` takes what there is.
+        fold: of the model; ``None`` prefers ``all``, then the lowest.
+        checkpoint: file name inside a fold's folder; ``None`` prefers the final one.
+        plans_name: of the new plans.
+        wishes: another patch or batch size.
+        epochs: of the tuning; ``None`` takes the default.
+        prompts: K; ``None`` takes the default.
+        stem: ``repeat`` or ``average`` the first layer's weights for another number of channels.
+        overwrite: replace plans of this name; they are kept beside.
+        processes: that read images.
+    """
+
+    dataset: str
+    model: Path
+    configuration: str | None = None
+    fold: str | None = None
+    checkpoint: str | None = None
+    plans_name: str = PLANS_NAME
+    wishes: Wishes = field(default_factory=Wishes)
+    epochs: int | None = None
+    prompts: int | None = None
+    stem: str | None = None
+    overwrite: bool = False
+    processes: int = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """Plans that can be written.
+
+    Args:
+        request: what was asked for.
+        target: the dataset.
+        model: the pretrained model.
+        plans: all of them.
+        findings: what the user should know.
+    """
+
+    request: Request
+    target: Target
+    model: Model
+    plans: dict[str, Any]
+    findings: tuple[Finding, ...]
+
+    @property
+    def plans_file(self) -> Path:
+        """Where nnU-Net looks for these plans."""
+        return self.target.preprocessed / f"{self.request.plans_name}.json"
+
+    @property
+    def report_file(self) -> Path:
+        """Where the report goes."""
+        return self.plans_file.with_name(f"{self.request.plans_name}_report.json")
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file that the training will read."""
+        return Path(self.plans[PLANS_KEY]["pretrained_checkpoint"])
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The one configuration."""
+        settings: dict[str, Any] = self.plans["configurations"][self.model.configuration]
+        return settings
+
+
+def draft_plans(request: Request) -> Draft:
+    """Make plans for a dataset from a pretrained model.
+
+    Args:
+        request: what the user wants.
+
+    Raises:
+        PlanningError: the two do not go together, or plans of this name are there.
+        CheckpointError: the model cannot be read.
+        DatasetError: the dataset cannot be read.
+        ConfigError: a setting of the tuning is out of range.
+    """
+    target = Target.of(request.dataset, request.processes)
+    findings = _of_the_name(request, target)
+    prompts = _prompts(request, target)
+    model = read_model(request.model, request.configuration, request.fold, request.checkpoint)
+    comparison = Comparison(model, in_todays_format(model.plans, model.configuration), target, request.stem)
+    findings += findings_of(comparison, AT_FIRST)
+    refuse(findings)
+    prompts = _with_weights(prompts, comparison)
+    patch_size_for(comparison.settings, request.wishes.patch_size)
+    findings += findings_of(comparison, OF_IMAGES)  # takes long, if there is no fingerprint
+    refuse(findings)
+    plans = transfer(
+        comparison.plans,
+        model.configuration,
+        dataset=target.name,
+        plans_name=request.plans_name,
+        reader=comparison.reader,
+        channels=len(target.channels),
+        labelled=target.labelled,
+        spacings_mm=target.spacings_mm,
+        shapes=target.shapes,
+        wishes=request.wishes,
+        prompts=prompts,
+    )
+    return Draft(request, target, model, plans, tuple(findings))
+
+
+def refuse_replacing(plans_file: Path, overwrite: bool) -> None:
+    """Go no further if plans would be lost.
+
+    Args:
+        plans_file: to be written.
+        overwrite: they may be replaced.
+
+    Raises:
+        PlanningError: they are there, and may not.
+    """
+    if plans_file.exists() and not overwrite:
+        raise PlanningError(
+            f"There are plans of this name already: {plans_file}. Choose another name with -p, or pass "
+            "--overwrite, which keeps these beside."
+        )
+
+
+def _of_the_name(request: Request, target: Target) -> list[Finding]:
+    """Refuse a name that is taken, or cannot be a file's."""
+    name = request.plans_name
+    if not re.fullmatch(r"\w(?:[\w.-]*\w)?", name) or "__" in name:
+        raise PlanningError(
+            f"The plans name is {name!r}, expected letters, digits, '-', '.' and single '_', such as "
+            f"{PLANS_NAME}: it becomes part of file names."
+        )
+    file = target.preprocessed / f"{name}.json"
+    refuse_replacing(file, request.overwrite)
+    if not file.exists():
+        return []
+    text = f"{file} is replaced; what was preprocessed with it may not fit any more."
+    return [Finding("warning", "plans", text, "Preprocess again.")]
+
+
+def _prompts(request: Request, target: Target) -> PromptConfig:
+    """The settings of the tuning, but for the weights."""
+    asked = {"prompts": request.prompts, "epochs": request.epochs}
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    return PromptConfig(**given, region_based=has_regions(target.dataset_json["labels"]))
+
+
+def _with_weights(prompts: PromptConfig, comparison: Comparison) -> PromptConfig:
+    """The same, with the checkpoint, its hash, and what happens to its first layer."""
+    model, target = comparison.model, comparison.target
+    if len(target.channels) != len(comparison.model_channels):
+        prompts = replace(prompts, stem=comparison.stem)
+    plans = {**comparison.plans, PLANS_KEY: prompts.as_block()}
+    sha256 = frozen_hash(plans, model.configuration, target.dataset_json, model.pretrained)
+    file = model.pretrained.path.resolve()
+    if model.zipped:  # named by content, so that plans which were replaced still find theirs
+        file = target.preprocessed.resolve() / UNPACKED / f"{file.stem}_{sha256[:12]}.pth"
+    return replace(prompts, pretrained_checkpoint=str(file), pretrained_sha256=sha256)

@@ -1,0 +1,284 @@
+"""What a model and a dataset have in common and what not: one function a check, and the lists of them.
+
+Owns the words and the thresholds. Each check looks at a ``Comparison`` and writes nothing. Must not import
+the planner.
+"""
+
+__all__ = ["AT_FIRST", "OF_IMAGES", "Comparison", "Finding", "findings_of", "refuse"]
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from nnunetv2.preprocessing.normalization.map_channel_name_to_normalization import get_normalization_scheme
+
+from nnunet_slpt.errors import ArchitectureError, PlanningError
+from nnunet_slpt.model_folder import Model
+from nnunet_slpt.networks import check_architecture
+from nnunet_slpt.planners.old_plans import are_old
+from nnunet_slpt.planners.target import Target
+from nnunet_slpt.pretrained import has_regions, head_rows
+
+FAR_SPACING = 1.5  # a voxel's edge that is longer or shorter by more than this factor
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at and is not as the model expects it, or worth to know.
+
+    Args:
+        level: ``note``, ``warning`` (it will work, maybe badly) or ``error`` (it cannot work).
+        subject: what it is about, in a word or two.
+        text: what was got and what expected.
+        remedy: what to do; empty if there is nothing to do.
+    """
+
+    level: str
+    subject: str
+    text: str
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.level}: {self.subject}: {self.text}{' ' + self.remedy if self.remedy else ''}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A model beside a dataset.
+
+    Args:
+        model: the pretrained one.
+        plans: its plans in today's format, with its configuration alone.
+        target: the dataset to tune for.
+        stem: how to make the first layer fit another number of channels, if that was asked for.
+    """
+
+    model: Model
+    plans: Mapping[str, Any]
+    target: Target
+    stem: str | None = None
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The model's configuration."""
+        settings: Mapping[str, Any] = self.plans["configurations"][self.model.configuration]
+        return settings
+
+    @property
+    def model_channels(self) -> list[str]:
+        """Names of the channels that the model was trained on."""
+        about = self.model.dataset_json
+        return [str(name) for name in about.get("channel_names", about.get("modality", {})).values()]
+
+    @property
+    def reader(self) -> str:
+        """The name of the reader for the dataset's images."""
+        return type(self.target.reader(self.plans["image_reader_writer"])).__name__
+
+
+Check = Callable[[Comparison], Iterator[Finding]]
+
+
+def findings_of(comparison: Comparison, checks: Iterable[Check]) -> list[Finding]:
+    """All that these checks find, in their order.
+
+    Args:
+        comparison: what they look at.
+        checks: such as ``AT_FIRST``.
+    """
+    return [finding for check in checks for finding in check(comparison)]
+
+
+def refuse(findings: Sequence[Finding]) -> None:
+    """Go no further if one of them is an error.
+
+    Args:
+        findings: of any level.
+
+    Raises:
+        PlanningError: with all errors, one a line.
+    """
+    errors = [f"{one.subject}: {one.text} {one.remedy}".strip() for one in findings if one.level == "error"]
+    if errors:
+        raise PlanningError("\n".join(errors))
+
+
+def plans_format(comparison: Comparison) -> Iterator[Finding]:
+    """Plans of an older nnU-Net."""
+    if are_old(comparison.model.plans):
+        yield Finding(
+            "note",
+            "plans",
+            "the model's are those of nnU-Net 2.2 or older; they are carried over in today's form.",
+        )
+
+
+def architecture(comparison: Comparison) -> Iterator[Finding]:
+    """A network that prompts can be put into."""
+    try:
+        check_architecture(comparison.settings["architecture"]["network_class_name"])
+    except ArchitectureError as error:
+        yield Finding("error", "architecture", str(error))
+    if comparison.settings.get("previous_stage") is not None:
+        yield Finding(
+            "error",
+            "cascade",
+            f"{comparison.model.configuration} is the second stage of a cascade: its input has channels "
+            "that no image has.",
+            "Pass the model of 3d_fullres, 3d_lowres or 2d.",
+        )
+
+
+def channels(comparison: Comparison) -> Iterator[Finding]:
+    """As many channels, of the same names."""
+    here, there = comparison.target.channels, comparison.model_channels
+    got, expected = f"{len(here)} ({', '.join(here)})", f"{len(there)} ({', '.join(there)})"
+    if len(here) != len(there) and comparison.stem is None:
+        yield Finding(
+            "error",
+            "channels",
+            f"the dataset has {got}, the model expects {expected}.",
+            "Pass --stem repeat or --stem average to make the model's first layer fit, or take another "
+            "model.",
+        )
+    elif len(here) != len(there):
+        pairs = ", ".join(f"{name} as {there[i % len(there)]}" for i, name in enumerate(here))
+        yield Finding(
+            "warning",
+            "channels",
+            f"the dataset has {got}, the model {expected}; the first layer's weights are made to fit "
+            f"({comparison.stem}) and the images normalised so: {pairs}.",
+            "See on validation cases whether the tuned model is good enough.",
+        )
+    elif [name.casefold() for name in here] != [name.casefold() for name in there]:
+        yield Finding(
+            "warning",
+            "channels",
+            f"the dataset's are called {', '.join(here)}, the model's {', '.join(there)}; they are taken in "
+            "this order.",
+            "Go on if they show the same; else put the files' channel numbers in the model's order.",
+        )
+
+
+def normalisation(comparison: Comparison) -> Iterator[Finding]:
+    """What nnU-Net would do with such channels, against what the model was trained with."""
+    schemes = comparison.settings["normalization_schemes"]
+    for i, name in enumerate(comparison.target.channels):
+        asked, kept = get_normalization_scheme(name).__name__, schemes[i % len(schemes)]
+        if asked != kept:
+            yield Finding(
+                "warning",
+                "normalisation",
+                f"channel {i} ({name}) would get {asked} by its name; the model's {kept} is kept.",
+                "Check that the intensities mean the same as in the model's images.",
+            )
+
+
+def labels(comparison: Comparison) -> Iterator[Finding]:
+    """Which of the dataset's labels the model knows by name; the heads of the others start anew."""
+    here, there = comparison.target.dataset_json["labels"], comparison.model.dataset_json.get("labels", {})
+    rows = head_rows(there, here)
+    known = [name for name in here if name in there and name not in ("background", "ignore")] if rows else []
+    new = [name for name in here if name not in (*known, "background", "ignore")]
+    dropped = [name for name in there if name not in (*here, "background", "ignore")]
+    words = [
+        f"{title}: {', '.join(names)}"
+        for title, names in (("known by name", known), ("new", new), ("not used", dropped))
+        if names
+    ]
+    yield Finding("note", "labels", "; ".join(words) + ".")
+    if here and there and has_regions(here) != has_regions(there):
+        kinds = ("overlapping regions", "ordinary labels")
+        yield Finding(
+            "note",
+            "labels",
+            f"the dataset has {kinds[not has_regions(here)]}, the model {kinds[not has_regions(there)]}; all "
+            "heads start anew.",
+        )
+    if "ignore" in here:
+        yield Finding("note", "labels", "voxels with the ignore label teach nothing.")
+
+
+def labelled_cases(comparison: Comparison) -> Iterator[Finding]:
+    """How many of the cases can teach anything."""
+    target = comparison.target
+    if target.labelled < len(target.cases):
+        yield Finding(
+            "note",
+            "cases",
+            f"{target.labelled} of {len(target.cases)} have a label.",
+            "nnUNetv2_preprocess takes labelled cases alone: keep the others elsewhere, or name the labelled "
+            'ones in the entry "dataset" of dataset.json.',
+        )
+
+
+def reader(comparison: Comparison) -> Iterator[Finding]:
+    """The reader decides how the axes lie."""
+    if comparison.reader != comparison.plans["image_reader_writer"]:
+        yield Finding(
+            "warning",
+            "reader",
+            f"images are read with {comparison.reader}, the model's were with "
+            f"{comparison.plans['image_reader_writer']}.",
+            "Check that the images are oriented as the model's were.",
+        )
+
+
+def dimensions(comparison: Comparison) -> Iterator[Finding]:
+    """2D against 3D."""
+    flat = bool((comparison.target.shapes[:, 0] == 1).all())
+    axes = len(comparison.settings["patch_size"])
+    if flat and axes == 3:
+        yield Finding(
+            "error",
+            "dimensions",
+            "the dataset has flat images, the model's network is 3D.",
+            "Take a 2d model.",
+        )
+    elif not flat and axes == 2:
+        yield Finding(
+            "note",
+            "dimensions",
+            "the model is 2D and the images are 3D: it will see them slice by slice.",
+            "Take a 3d model if there is one and the slices hang together.",
+        )
+
+
+def spacing(comparison: Comparison) -> Iterator[Finding]:
+    """The dataset's median spacing against the one that images are resampled to."""
+    order = comparison.plans["transpose_forward"]
+    wanted = np.array(comparison.settings["spacing"], dtype=float)
+    got = np.median(comparison.target.spacings_mm, 0)[order][-len(wanted) :]
+    factors = np.maximum(got / wanted, wanted / got)
+    if (factors > FAR_SPACING).any():
+        yield Finding(
+            "warning",
+            "spacing",
+            f"the median is {in_words(got)} mm, the model expects {in_words(wanted)} mm: resampling changes "
+            f"voxels up to {factors.max():.1f}-fold.",
+            "Structures look as the model knows them only if its images were as fine; look at a preprocessed "
+            "case, or take a model of nearer spacing.",
+        )
+
+
+def in_words(values: Iterable[float]) -> str:
+    """Numbers along the axes, such as ``10 x 3 x 3``.
+
+    Args:
+        values: one an axis.
+    """
+    return " x ".join(f"{value:.3g}" for value in values)
+
+
+# Those that need names and numbers alone, and those for which every image has to be read.
+AT_FIRST: tuple[Check, ...] = (
+    plans_format,
+    architecture,
+    channels,
+    normalisation,
+    labels,
+    labelled_cases,
+    reader,
+)
+OF_IMAGES: tuple[Check, ...] = (dimensions, spacing)

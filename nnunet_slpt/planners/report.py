@@ -1,0 +1,102 @@
+"""The report on plans: what was carried over from the model, what was not, and the next commands.
+
+Must not import torch, nor write a file.
+"""
+
+__all__ = ["as_json", "as_text"]
+
+import math
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+from nnunet_slpt import __version__
+from nnunet_slpt.config import PLANS_KEY
+from nnunet_slpt.planners.draft import Draft
+from nnunet_slpt.planners.findings import in_words
+
+PACKAGES = ("nnunetv2", "torch")
+
+
+def as_json(draft: Draft) -> dict[str, Any]:
+    """Everything of the report, in JSON's types.
+
+    Args:
+        draft: the plans.
+    """
+    return {
+        "dataset": draft.target.name,
+        "plans_file": str(draft.plans_file),
+        "model": str(draft.model.source.absolute()),
+        "checkpoint": draft.model.checkpoint,
+        "carried_over": carried_over(draft),
+        "findings": [asdict(finding) for finding in draft.findings],
+        "next": next_commands(draft),
+        "versions": {"nnunet_slpt": __version__, **{name: version(name) for name in PACKAGES}},
+    }
+
+
+def as_text(draft: Draft) -> str:
+    """The same for people.
+
+    Args:
+        draft: the plans.
+    """
+    lines = [
+        f"{draft.target.name}, plans {draft.request.plans_name}, from {draft.model.source}",
+        "",
+        "Carried over:",
+    ]
+    carried = carried_over(draft)
+    width = max(map(len, carried))
+    lines += [f"  {name:{width}}  {value}" for name, value in carried.items()]
+    if draft.findings:
+        lines += ["", "What you should know:", *(f"  {finding}" for finding in draft.findings)]
+    return "\n".join([*lines, "", "Next:", *(f"  {command}" for command in next_commands(draft))])
+
+
+def carried_over(draft: Draft) -> dict[str, str]:
+    """Subject → what the plans have now, and where that is not the model's.
+
+    Args:
+        draft: the plans.
+    """
+    settings, block = draft.settings, draft.plans[PLANS_KEY]
+    model = draft.model.plans["configurations"][draft.model.configuration]
+    network = settings["architecture"]
+    features = network["arch_kwargs"]["features_per_stage"]
+    features = features if isinstance(features, list) else [features]
+    return {
+        "checkpoint": f"{draft.model.checkpoint} of {draft.model.trainer_name}, "
+        f"sha256 of the frozen weights {block['pretrained_sha256'][:12]}…",
+        "configuration": draft.model.configuration,
+        "network": f"{network['network_class_name'].rsplit('.', 1)[-1]}, features {in_words(features)}",
+        "patch": _changed(settings["patch_size"], model.get("patch_size", settings["patch_size"])),
+        "spacing": f"{in_words(settings['spacing'])} mm",
+        "normalisation": ", ".join(settings["normalization_schemes"]),
+        "batch": _changed([settings["batch_size"]], [model.get("batch_size", settings["batch_size"])]),
+        "reader": draft.plans["image_reader_writer"],
+        "prompts": f"K = {block['prompts']}, {block['epochs']} epochs",
+    }
+
+
+def next_commands(draft: Draft) -> list[str]:
+    """What to type now.
+
+    Args:
+        draft: the plans.
+    """
+    dataset, plans, configuration = draft.target.name, draft.request.plans_name, draft.model.configuration
+    return [
+        f"nnUNetv2_preprocess -d {dataset} -plans_name {plans} -c {configuration}",
+        f"nnUNetv2_train {dataset} {configuration} 0 -tr nnUNetTrainerSLPT -p {plans}",
+    ]
+
+
+def _changed(now: list[int], before: list[int]) -> str:
+    words = in_words(now)
+    return (
+        words
+        if math.prod(now) == math.prod(before) and now == before
+        else f"{words} (model: {in_words(before)})"
+    )

@@ -1,0 +1,160 @@
+"""The dataset that plans are made for: its two folders, and what its images look like.
+
+Reads; writes nothing. Must not import the networks.
+"""
+
+__all__ = ["Target", "preprocessed_folder"]
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nnunetv2.imageio.reader_writer_registry import recursive_find_reader_writer_by_name
+from nnunetv2.paths import nnUNet_preprocessed
+from numpy.typing import NDArray
+
+from nnunet_slpt.datasets import Case, channel_count, dataset_folder, read_cases, read_dataset_json
+from nnunet_slpt.datasets.fingerprint import FINGERPRINT, extract_fingerprint, knows_intensities
+from nnunet_slpt.datasets.image_checks import ImageReader, check_one, find_reader
+from nnunet_slpt.errors import DatasetError, PlanningError
+from nnunet_slpt.files import read_bytes
+
+
+@dataclass(frozen=True)
+class Target:
+    """A dataset as it lies on disk; each part is read when it is first asked for.
+
+    Args:
+        raw: its folder in ``nnUNet_raw``.
+        preprocessed: its folder in ``nnUNet_preprocessed``, which may be missing.
+        processes: how many read images at the same time.
+    """
+
+    raw: Path
+    preprocessed: Path
+    processes: int = 1
+
+    @classmethod
+    def of(cls, dataset: str, processes: int = 1) -> "Target":
+        """The dataset of this name or number.
+
+        Args:
+            dataset: as ``-d`` of nnU-Net's commands takes it.
+            processes: how many read images at the same time.
+
+        Raises:
+            DatasetError: there is no such dataset, or several.
+            PlanningError: ``nnUNet_preprocessed`` is not set.
+        """
+        raw = dataset_folder(dataset)
+        return cls(raw, preprocessed_folder(raw.name), processes)
+
+    @property
+    def name(self) -> str:
+        """Of the dataset."""
+        return self.raw.name
+
+    @cached_property
+    def dataset_json(self) -> dict[str, Any]:
+        """The raw dataset's description."""
+        return read_dataset_json(self.raw)
+
+    @cached_property
+    def cases(self) -> list[Case]:
+        """All cases, labelled or not."""
+        return read_cases(self.raw, hide_labels=False)
+
+    @property
+    def labelled(self) -> int:
+        """How many cases have a label."""
+        return sum(case.labelled for case in self.cases)
+
+    @property
+    def channels(self) -> list[str]:
+        """The channels' names."""
+        about = self.dataset_json
+        names = about["channel_names"] if "channel_names" in about else about["modality"]
+        return [str(name) for name in names.values()]
+
+    @cached_property
+    def own_reader(self) -> ImageReader:
+        """The reader that nnU-Net would take for this dataset."""
+        return find_reader(self.cases, self.dataset_json)
+
+    def reader(self, preferred: str) -> ImageReader:
+        """The model's reader, if it reads these files and ``dataset.json`` asks for no other; else our own.
+
+        A reader decides how the axes lie in the arrays (``NibabelIOWithReorient`` turns every image the same
+        way), so the network sees its images as it knows them only through the one that it was trained with.
+
+        Args:
+            preferred: name of the model's reader.
+        """
+        if "overwrite_image_reader_writer" in self.dataset_json:
+            return self.own_reader
+        try:
+            found = recursive_find_reader_writer_by_name(preferred)
+        except RuntimeError:  # of another version, or somebody's own
+            return self.own_reader
+        if self.dataset_json["file_ending"].lower() not in found.supported_file_endings:
+            return self.own_reader
+        reader: ImageReader = found()
+        return self.own_reader if check_one(self.cases[0], reader) else reader
+
+    @cached_property
+    def fingerprint(self) -> dict[str, Any]:
+        """nnU-Net's fingerprint: the one that is there, else one of all images and the labels that there are.
+
+        One that was made before there was any label is made again when there are some.
+        """
+        file = self.preprocessed / FINGERPRINT
+        if file.exists():
+            there = _read_fingerprint(file)
+            if knows_intensities(there) or not self.labelled:
+                return there
+        return extract_fingerprint(
+            self.cases, self.own_reader, channel_count(self.dataset_json), self.processes
+        )
+
+    @property
+    def spacings_mm(self) -> NDArray[np.float64]:
+        """(cases, 3): of every image, axes as the reader gives them."""
+        return np.array(self.fingerprint["spacings"], dtype=np.float64)
+
+    @property
+    def shapes(self) -> NDArray[np.int64]:
+        """(cases, 3): voxels of every image without its empty rim."""
+        return np.array(self.fingerprint["shapes_after_crop"], dtype=np.int64)
+
+
+def preprocessed_folder(dataset: str) -> Path:
+    """Where nnU-Net looks for plans and preprocessed cases of a dataset.
+
+    Args:
+        dataset: its whole name.
+
+    Raises:
+        PlanningError: ``nnUNet_preprocessed`` is not set.
+    """
+    if not nnUNet_preprocessed.is_set():
+        raise PlanningError(
+            "The environment variable nnUNet_preprocessed is not set, expected the folder for plans and "
+            "preprocessed cases. Set it: export nnUNet_preprocessed=FOLDER"
+        )
+    return Path(nnUNet_preprocessed.get()) / dataset
+
+
+def _read_fingerprint(file: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(read_bytes(file))
+        np.array(content["spacings"], dtype=float).reshape(-1, 3)
+        np.array(content["shapes_after_crop"], dtype=int).reshape(-1, 3)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DatasetError(
+            f"{file} is no fingerprint as nnU-Net writes it ({type(error).__name__}: {error}). Remove it; it "
+            "is made again."
+        ) from error
+    return content
