@@ -24,6 +24,7 @@ def test_it_is_nnunets_where_all_are_labelled(place: Any) -> None:
     place.dataset(("T1", "T2"), spacing=(1.0, 1.5, 3.0))
     extractor = DatasetFingerprintExtractor(200, 1)
     extractor.show_progress_bar = False
+    extractor.num_foreground_voxels_for_intensitystats = 1e4
     extractor.run()
     there = json.loads((place.preprocessed / "dataset_fingerprint.json").read_text())
     assert json.loads(json.dumps(fingerprint_of(channels=2))) == there
