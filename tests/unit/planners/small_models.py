@@ -18,11 +18,35 @@ MODEL_NAME = "nnUNetTrainer__nnUNetPlans__3d_fullres"
 LABELS = {"background": 0, "organ": 1}
 
 
+def architecture_of(axes: int, network: str) -> dict[str, Any]:
+    """Three narrow stages."""
+    kind = "n_blocks_per_stage" if network == "ResidualEncoderUNet" else "n_conv_per_stage"
+    return {
+        "network_class_name": UNETS + network,
+        "arch_kwargs": {
+            "n_stages": 3,
+            "features_per_stage": [4, 8, 8],
+            "conv_op": f"torch.nn.modules.conv.Conv{axes}d",
+            "kernel_sizes": [[3] * axes] * 3,
+            "strides": [[1] * axes, [2] * axes, [2] * axes],
+            kind: [1, 1, 1],
+            "n_conv_per_stage_decoder": [1, 1],
+            "conv_bias": True,
+            "norm_op": f"torch.nn.modules.instancenorm.InstanceNorm{axes}d",
+            "norm_op_kwargs": {"eps": 1e-05, "affine": True},
+            "dropout_op": None,
+            "dropout_op_kwargs": None,
+            "nonlin": "torch.nn.LeakyReLU",
+            "nonlin_kwargs": {"inplace": True},
+        },
+        "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
+    }
+
+
 def plans_of(
     axes: int = 3, network: str = "PlainConvUNet", scheme: str = "ZScoreNormalization", channels: int = 1
 ) -> dict[str, Any]:
     """Plans of nnU-Net 2.8: three narrow stages, patch 16."""
-    kind = "n_blocks_per_stage" if network == "ResidualEncoderUNet" else "n_conv_per_stage"
     resampling = {"is_seg": False, "order": 1, "order_z": 0, "force_separate_z": None}
     settings: dict[str, Any] = {
         "data_identifier": "nnUNetPlans_3d_fullres",
@@ -34,26 +58,7 @@ def plans_of(
         "normalization_schemes": [scheme] * channels,
         "use_mask_for_norm": [False] * channels,
         "batch_dice": False,
-        "architecture": {
-            "network_class_name": UNETS + network,
-            "arch_kwargs": {
-                "n_stages": 3,
-                "features_per_stage": [4, 8, 8],
-                "conv_op": f"torch.nn.modules.conv.Conv{axes}d",
-                "kernel_sizes": [[3] * axes] * 3,
-                "strides": [[1] * axes, [2] * axes, [2] * axes],
-                kind: [1, 1, 1],
-                "n_conv_per_stage_decoder": [1, 1],
-                "conv_bias": True,
-                "norm_op": f"torch.nn.modules.instancenorm.InstanceNorm{axes}d",
-                "norm_op_kwargs": {"eps": 1e-05, "affine": True},
-                "dropout_op": None,
-                "dropout_op_kwargs": None,
-                "nonlin": "torch.nn.LeakyReLU",
-                "nonlin_kwargs": {"inplace": True},
-            },
-            "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
-        },
+        "architecture": architecture_of(axes, network),
     }
     for what in ("data", "seg", "probabilities"):
         settings[f"resampling_fn_{what}"] = "resample_data_or_seg_to_shape"

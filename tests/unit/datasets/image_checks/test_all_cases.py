@@ -52,7 +52,7 @@ def test_a_bar_shows_how_far_it_is(pool, describe, capsys):
 def test_a_killed_process_is_told(pool, describe, monkeypatch):
     # "fork", so that the child has the patched function.
     fork = multiprocessing.get_context("fork")
-    monkeypatch.setattr(image_checks.multiprocessing, "get_context", lambda _: fork)
+    monkeypatch.setattr(multiprocessing, "get_context", lambda _: fork)
     monkeypatch.setattr(image_checks, "_check", lambda *_: os._exit(9))
     with pytest.raises(DatasetError, match=r"was killed.*fewer than 2 processes .-npp"):
         check_images(pool, describe(".mha", 2), 2)
