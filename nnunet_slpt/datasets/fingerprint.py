@@ -23,7 +23,7 @@ from nnunet_slpt.errors import DatasetError
 
 FINGERPRINT = "dataset_fingerprint.json"  # in the preprocessed dataset's folder
 INTENSITIES = "foreground_intensity_properties_per_channel"
-VOXELS_SAMPLED = 10e7  # of all labelled cases together, as nnU-Net
+VOXELS_SAMPLED = 10e7  # of all labelled cases together, as nnU-Net; with replacement, so of few cases too
 # Shape after cropping, spacing, foreground voxels of each channel, size after cropping as a share.
 Look = tuple[list[int], list[float], list[NDArray[np.float64]], float]
 

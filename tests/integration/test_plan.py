@@ -44,6 +44,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("raw", "preprocessed", "results"):
         (tmp_path / name).mkdir()
         monkeypatch.setenv(f"nnUNet_{name}", str(tmp_path / name))
+    # nnU-Net's 100 million take seconds, however small the images are.
+    monkeypatch.setattr("nnunet_slpt.datasets.fingerprint.VOXELS_SAMPLED", 1e4)
     monkeypatch.setenv(HOST_VARIABLE, search_folder())
     monkeypatch.setenv("nnUNet_n_proc_DA", "0")
     monkeypatch.setenv("nnUNet_compile", "f")

@@ -56,7 +56,6 @@ def test_a_misfit_names_layers_shapes_and_the_way_out(prompted, pretrained):
         in message
     )
     assert "nnunet_slpt_plan -d TARGET -m " in message
-    assert "nnUNetv2_extract_fingerprint -d TARGET" in message
     assert "more" in message
 
 
