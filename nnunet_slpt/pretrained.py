@@ -276,7 +276,7 @@ def _does_not_fit(
         f"{list_differences(expected, got)}\n"
         "Preprocess with plans made from the pretrained model, not with plans made for this dataset alone:\n"
         f"  nnunet_slpt_plan -d TARGET -m {of.path.absolute().parents[1]}\n"
-        f"  nnUNetv2_preprocess -d TARGET -plans_name nnUNetSLPTPlans -c {of.configuration or '…'}"
+        "  nnunet_slpt_preprocess -d TARGET -p nnUNetSLPTPlans"
     )
 
 

@@ -208,8 +208,7 @@ def labelled_cases(comparison: Comparison) -> Iterator[Finding]:
             "note",
             "cases",
             f"{target.labelled} of {len(target.cases)} have a label.",
-            "nnUNetv2_preprocess takes labelled cases alone: keep the others elsewhere, or name the labelled "
-            'ones in the entry "dataset" of dataset.json.',
+            "nnunet_slpt_preprocess takes these; nnUNetv2_preprocess would want a label for each case.",
         )
 
 

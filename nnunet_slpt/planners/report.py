@@ -88,7 +88,7 @@ def next_commands(draft: Draft) -> list[str]:
     """
     dataset, plans, configuration = draft.target.name, draft.request.plans_name, draft.model.configuration
     return [
-        f"nnUNetv2_preprocess -d {dataset} -plans_name {plans} -c {configuration}",
+        f"nnunet_slpt_preprocess -d {dataset} -p {plans}",
         f"nnUNetv2_train {dataset} {configuration} 0 -tr nnUNetTrainerSLPT -p {plans}",
     ]
 

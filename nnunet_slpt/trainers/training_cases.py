@@ -64,7 +64,7 @@ def check_cases(training: nnUNetBaseDataset, validation: nnUNetBaseDataset, avai
         raise DatasetError(
             f"{len(missing)} cases of this fold are not preprocessed: {', '.join(missing[:5])}. "
             f"{training.source_folder} holds {len(available)} cases. Correct splits_final.json or run "
-            "nnUNetv2_preprocess."
+            "nnunet_slpt_preprocess."
         )
     if len(training.identifiers) < FEWEST_CASES:
         raise DatasetError(
