@@ -13,9 +13,10 @@ __all__ = [
     "SLPTError",
     "SelectionError",
     "one_of",
+    "some",
 ]
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 
 class SLPTError(Exception):
@@ -57,3 +58,13 @@ def one_of(kind: str, got: object, known: Iterable[object]) -> str:
     "unknown optimizer 'Adma'; known: AdamW, SGD"
     """
     return f"unknown {kind} {got!r}; known: {', '.join(str(name) for name in known)}"
+
+
+def some(names: Collection[str], at_most: int = 5) -> str:
+    """The first names, and how many more there are.
+
+    >>> some(["a", "b", "c"], 2)
+    'a, b and 1 more'
+    """
+    more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
+    return ", ".join(list(names)[:at_most]) + more

@@ -9,7 +9,7 @@ import json
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,8 @@ from nnunetv2.paths import nnUNet_raw
 from nnunetv2.utilities.dataset_name_id_conversion import find_candidate_datasets
 from nnunetv2.utilities.utils import get_filenames_of_train_images_and_targets
 
-from nnunet_slpt.errors import DatasetError, one_of
+from nnunet_slpt.errors import DatasetError, one_of, some
 
-AT_MOST = 5  # offenders that an error names
 ENDINGS = sorted({ending for io in LIST_OF_IO_CLASSES for ending in io.supported_file_endings})
 NUMBERED = re.compile(r"(.+)_([0-9]{4})", re.DOTALL)  # as in nnU-Net's create_paths_fn (utilities/utils.py)
 
@@ -273,14 +272,9 @@ def _files(folder: Path, problems: Problems) -> Iterator[Path]:
 
 def _refuse(folder: Path, problems: Problems, **expected: Any) -> None:
     words = [
-        f"{len(problems[kind])} {kind}: {_first(problems[kind])}. {remedy.format(**expected)}"
+        f"{len(problems[kind])} {kind}: {some(problems[kind])}. {remedy.format(**expected)}"
         for kind, remedy in REMEDIES.items()
         if problems[kind]
     ]
     if words:
         raise DatasetError("\n".join([f"The files of {folder} are not as nnU-Net expects them.", *words]))
-
-
-def _first(names: Sequence[str]) -> str:
-    more = f" and {len(names) - AT_MOST} more" if len(names) > AT_MOST else ""
-    return ", ".join(names[:AT_MOST]) + more

@@ -3,20 +3,20 @@
 Must not run nnU-Net.
 """
 
-__all__ = ["Agenda", "agenda_of", "input_files", "named"]
+__all__ = ["Agenda", "agenda_of", "input_files"]
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nnunet_slpt.datasets import Case
 from nnunet_slpt.datasets.image_checks import image_files
+from nnunet_slpt.errors import some
 from nnunet_slpt.preprocessing.recipe import Recipe
 from nnunet_slpt.preprocessing.stamps import renewed
 from nnunet_slpt.preprocessing.store import Record, Store
 
-AT_MOST = 5  # cases that a line names
 LABEL = "label"
 # Why a case is made.
 NEW = "new"
@@ -54,7 +54,7 @@ class Agenda:
         reasons[f"to take out, {GONE}"].extend(self.to_set_aside)
         return [
             f"{self.recipe.name} ({self.recipe.folder_name}): {len(self.kept)} case(s) up to date.",
-            *(f"  {len(cases)} {reason}: {named(cases)}" for reason, cases in reasons.items() if cases),
+            *(f"  {len(cases)} {reason}: {some(cases)}" for reason, cases in reasons.items() if cases),
         ]
 
 
@@ -84,12 +84,6 @@ def input_files(case: Case) -> dict[str, Path]:
     """What a case is made from: ``label`` and ``image_0``, ``image_1`` … → file."""
     images = {f"image_{number}": file for number, file in enumerate(image_files(case))}
     return {LABEL: case.label, **images}
-
-
-def named(cases: Collection[str]) -> str:
-    """The first names, and how many more there are."""
-    more = f" and {len(cases) - AT_MOST} more" if len(cases) > AT_MOST else ""
-    return ", ".join(list(cases)[:AT_MOST]) + more
 
 
 def _look_at(case: Case, recipe: Recipe, store: Store) -> Record | str:

@@ -15,8 +15,8 @@ from typing import Any
 from nnunet_slpt.datasets import Case, channel_count
 from nnunet_slpt.datasets.fingerprint import FINGERPRINT, extract_fingerprint
 from nnunet_slpt.datasets.image_checks import find_reader
+from nnunet_slpt.errors import some
 from nnunet_slpt.files import back_up, move, remove, write_json
-from nnunet_slpt.preprocessing.agenda import named
 from nnunet_slpt.preprocessing.store import OWN_FOLDER
 
 DATASET_JSON = "dataset.json"
@@ -77,7 +77,7 @@ def split_notes(home: Path, cases: Collection[str]) -> list[str]:
         "are preprocessed and not in it, so no fold trains on them": sorted({*cases} - split),
         "are in it and have no label, so its folds cannot train": sorted(split - {*cases}),
     }
-    return [f"{home / SPLIT}: {len(who)} case(s) {what}: {named(who)}." for what, who in notes.items() if who]
+    return [f"{home / SPLIT}: {len(who)} case(s) {what}: {some(who)}." for what, who in notes.items() if who]
 
 
 def _copy_dataset_json(home: Path, dataset_json: dict[str, Any], say: Say) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from nnunet_slpt.errors import SelectionError
+from nnunet_slpt.errors import SelectionError, some
 
 AT_MOST = 10  # names in an error
 
@@ -142,7 +142,7 @@ def _check_known(known: Collection[str], names: Collection[str], role: str, reme
     if unknown:
         raise SelectionError(
             f"The dataset has no {_first(unknown)} ({len(unknown)} of {len(names)} {role}), expected names "
-            f"of its {len(known)} cases such as {_first(known, 3)}. {remedy}"
+            f"of its {len(known)} cases such as {some(sorted(known), 3)}. {remedy}"
         )
 
 
@@ -154,6 +154,5 @@ def _check_apart(names: Collection[str], other: str) -> None:
         )
 
 
-def _first(names: Collection[str], at_most: int = AT_MOST) -> str:
-    more = f" and {len(names) - at_most} more" if len(names) > at_most else ""
-    return ", ".join(sorted(names)[:at_most]) + more
+def _first(names: Collection[str]) -> str:
+    return some(sorted(names), AT_MOST)

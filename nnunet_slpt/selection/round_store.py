@@ -10,7 +10,7 @@ __all__ = ["RoundStore"]
 
 import hashlib
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -63,26 +63,6 @@ class RoundStore:
                 a round needs is lost.
         """
         return self._chain()[0]
-
-    def chosen(self) -> list[str]:
-        """Names of all cases chosen so far, in the order in which they were chosen.
-
-        Raises:
-            SelectionError: as ``rounds``.
-        """
-        return [name for one in self.rounds() for name in one.chosen]
-
-    def waiting(self, labelled: Collection[str]) -> list[str]:
-        """Names of the cases that were chosen and are not labelled yet.
-
-        Args:
-            labelled: names of all labelled cases.
-
-        Raises:
-            SelectionError: as ``rounds``.
-        """
-        have = set(labelled)
-        return [name for name in self.chosen() if name not in have]
 
     def beside(self, number: int, what: str) -> Path:
         """Where something lies that belongs to a round; ``undo`` puts it away with the round.

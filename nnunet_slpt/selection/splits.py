@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nnunet_slpt.errors import SelectionError
+from nnunet_slpt.errors import SelectionError, some
 from nnunet_slpt.files import read_bytes
 
 HOST_FOLDS = 5  # nnUNetTrainer.do_split
@@ -57,7 +57,7 @@ def read_split(file: Path) -> list[Fold]:
         both = sorted({*fold.train} & {*fold.val})
         if both:
             raise SelectionError(
-                f"Fold {number} of {file} has {len(both)} case(s) both in 'train' and 'val': {_few(both)}. "
+                f"Fold {number} of {file} has {len(both)} case(s) both in 'train' and 'val': {some(both)}. "
                 "Leave each in one of them."
             )
     return folds
@@ -150,7 +150,7 @@ def read_names(file: Path, known: Collection[str]) -> tuple[str, ...]:
         raise SelectionError(f"{file} names no case, expected {NAMES_FORMAT}. Fill it, or leave it out.")
     twice = _twice(content)
     if twice:
-        raise SelectionError(f"{file} names {len(twice)} case(s) twice: {_few(twice)}. Name each once.")
+        raise SelectionError(f"{file} names {len(twice)} case(s) twice: {some(twice)}. Name each once.")
     check_known(content, known, str(file))
     return tuple(sorted(content))
 
@@ -171,13 +171,12 @@ def check_known(names: Iterable[str], known: Collection[str], source: str) -> No
         return
     listed = sorted(known)
     words = []
-    for name in unknown[:5]:
+    for name in unknown:
         close = difflib.get_close_matches(name, listed, n=1)
         words.append(f"{name!r}" + (f" (did you mean {close[0]!r}?)" if close else ""))
-    more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
     raise SelectionError(
-        f"{source} names {len(unknown)} case(s) that the dataset has not: {', '.join(words)}{more}. It has "
-        f"{len(listed)} cases, {_few(listed, 3)}. Names go without channel number and file ending."
+        f"{source} names {len(unknown)} case(s) that the dataset has not: {some(words)}. It has "
+        f"{len(listed)} cases, {some(listed, 3)}. Names go without channel number and file ending."
     )
 
 
@@ -199,7 +198,7 @@ def _fold(entry: Any, where: str) -> Fold:
         twice = _twice(entry[key])
         if twice:
             raise SelectionError(
-                f"{key!r} of {where} names {len(twice)} case(s) twice: {_few(twice)}. Name each once."
+                f"{key!r} of {where} names {len(twice)} case(s) twice: {some(twice)}. Name each once."
             )
     return Fold(tuple(entry["train"]), tuple(entry["val"]))
 
@@ -246,7 +245,3 @@ def _are_names(content: Any) -> bool:
 
 def _twice(names: Iterable[str]) -> list[str]:
     return sorted(name for name, count in Counter(names).items() if count > 1)
-
-
-def _few(names: Sequence[str], most: int = 5) -> str:
-    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from nnunet_slpt.errors import some
 from nnunet_slpt.selection.rounds import Round
 
 SHOWN_NAMES = 10
@@ -134,5 +135,4 @@ def _cases(count: int) -> str:
 def _listed(names: Sequence[str]) -> str:
     if not names:
         return ""
-    more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-    return f" ({', '.join(names[:SHOWN_NAMES])}{more})"
+    return f" ({some(names, SHOWN_NAMES)})"

@@ -31,8 +31,7 @@ def three(store, dataset, disk):
 def test_rounds_come_back_in_order(three, disk):
     rounds = three.rounds()
     assert [one.number for one in rounds] == [0, 1, 2]
-    assert three.chosen() == disk.POOL[:9]
-    assert three.waiting([disk.POOL[4], "another"]) == [*disk.POOL[:4], *disk.POOL[5:9]]
+    assert [name for one in three.rounds() for name in one.chosen] == disk.POOL[:9]
     for one in rounds:
         filled_in = {"previous": one.previous, "split": one.split, "worklist": one.worklist}
         assert one == replace(disk.a_round(one.number), **filled_in)
@@ -161,7 +160,7 @@ def test_a_dataset_that_is_not_preprocessed_yet_is_fine(tmp_path, disk):
 
 def test_without_rounds_there_is_nothing(store, dataset, tree):
     before = tree(dataset)
-    assert (store.rounds(), store.chosen(), store.waiting([])) == ([], [], [])
+    assert store.rounds() == []
     assert tree(dataset) == before
     assert not store.folder.exists()
 
