@@ -71,17 +71,32 @@ def step_table(reports: list[dict[str, Any]]) -> list[str]:
 
 
 def campaign_table(campaigns: list[dict[str, Any]]) -> list[str]:
-    """Mean Dice on test cases after each round, by strategy."""
-    rows: dict[tuple[Any, ...], dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    """Mean Dice on test cases after each round, by strategy, and the paired difference to random choice."""
+    rows: dict[tuple[Any, ...], list[tuple[int, float]]] = {}
     for one in campaigns:
-        for done in one["rounds"]:
-            rows[one["task"], one["strategy"], one["steps"]][done["labelled"]].append(done["dice"])
-    width = max((len(rounds) for rounds in rows.values()), default=0)
-    titles = [f"round {number}" for number in range(width)]
-    lines = ["| task, strategy, steps | " + " | ".join(titles) + " |", "|---" * (width + 1) + "|"]
-    for setting, rounds in sorted(rows.items()):
-        figures = [f"{labelled} cases: {spread(dice)}" for labelled, dice in sorted(rounds.items())]
-        lines.append(f"| {', '.join(map(str, setting))} | " + " | ".join(figures) + " |")
+        rows[one["task"], one["steps"], one["strategy"], one["seed"]] = [
+            (done["labelled"], done["dice"]) for done in one["rounds"]
+        ]
+    width = max(map(len, rows.values()))
+    lines = ["| task, steps a round, strategy | " + " | ".join(f"round {i}" for i in range(width)) + " |"]
+    lines.append("|---" * (width + 1) + "|")
+    for task, steps, strategy in sorted({name[:3] for name in rows}):
+        runs = {name[3]: run for name, run in rows.items() if name[:3] == (task, steps, strategy)}
+        figures = [
+            f"{group[0][0]} cases: {spread([dice for _, dice in group])}"
+            for group in zip(*runs.values(), strict=True)
+        ]
+        lines.append(f"| {task}, {steps}, {strategy} | " + " | ".join(figures) + " |")
+        pairs = [
+            (run, rows[task, steps, "random", seed])
+            for seed, run in runs.items()
+            if strategy != "random" and (task, steps, "random", seed) in rows
+        ]
+        if pairs:
+            gains = [
+                spread([ours[i][1] - theirs[i][1] for ours, theirs in pairs]) for i in range(len(figures))
+            ]
+            lines.append(f"| {strategy} - random, same seed | " + " | ".join(gains) + " |")
     return lines
 
 
