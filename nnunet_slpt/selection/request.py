@@ -91,7 +91,8 @@ class Request:
         _require(0 <= self.part < self.parts, "-part_id", self.part, f"0 to {self.parts - 1}")
         _require(self.preprocessing >= 0, "-npp", self.preprocessing, "0 or more")
         _require(self.scoring >= 1, "-nps", self.scoring, "1 or more")
-        _require(not (self.dry_run and self.prelabel), "--dry_run", "given", "no --prelabel beside it")
+        writes = self.prelabel or self.save_maps
+        _require(not (self.dry_run and writes), "--dry_run", "given", "neither --prelabel nor --save_maps")
         _require(0 <= self.seed < 2**31, "--seed", self.seed, "0 to 2147483647")
 
 

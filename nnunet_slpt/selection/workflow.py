@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from nnunet_slpt import __version__
-from nnunet_slpt.errors import SelectionError
+from nnunet_slpt.errors import SelectionError, SLPTError
 from nnunet_slpt.selection.budget import parse_budget
 from nnunet_slpt.selection.desk import Desk
 from nnunet_slpt.selection.handover.prelabel import check_prelabel, write_prelabels
@@ -48,7 +48,7 @@ def select(request: Request, say: Say = print) -> Round | None:
         The round; ``None`` if this call only did its part of the network's work.
 
     Raises:
-        SLPTError: something stands in the way; nothing has been written.
+        SLPTError: something stands in the way; nothing has been written, or it says so.
     """
     desk = Desk.of(request.dataset, request.hide_labels)
     if request.parts > 1:
@@ -64,15 +64,10 @@ def select(request: Request, say: Say = print) -> Round | None:
         folds = _folds(request, pool, made)
         if request.dry_run:
             say("Nothing was written (--dry_run).")
-        else:
-            made = desk.store.commit(made, folds, worklist_text(made, desk.cases))
-            say(f"Wrote {desk.store.split_file} and {desk.store.worklist_file}.")
-        if request.save_maps:
-            folder = desk.store.beside(made.number, "maps")
-            sight.save_maps(made.chosen, folder)
-            say(f"Wrote the maps to {folder}.")
-        if request.prelabel:
-            write_prelabels(sight, desk.store, made.number, made.chosen, say)
+            return made
+        made = desk.store.commit(made, folds, worklist_text(made, desk.cases))
+        say(f"Wrote {desk.store.split_file} and {desk.store.worklist_file}.")
+        _hand_out(request, desk, sight, made, say)
         return made
 
 
@@ -87,6 +82,22 @@ def status(dataset: str) -> Status:
     """
     desk = Desk.as_left(dataset)
     return status_of(desk.rounds, desk.labelled, desk.cases, desk.validation(None))
+
+
+def _hand_out(request: Request, desk: Desk, sight: Sight, made: Round, say: Say) -> None:
+    """What is wanted beside the worklist. The round stands, whatever becomes of it."""
+    try:
+        if request.save_maps:
+            folder = desk.store.beside(made.number, "maps")
+            sight.save_maps(made.chosen, folder)
+            say(f"Wrote the maps to {folder}.")
+        if request.prelabel:
+            write_prelabels(sight, desk.store, made.number, made.chosen, say)
+    except SLPTError as error:
+        raise SelectionError(
+            f"Round {made.number} is made, but not all that was to lie beside it: {error} For the pre-labels "
+            "call again with --prelabel and without -n; or take the round back with --undo."
+        ) from error
 
 
 def _decide(request: Request, desk: Desk, say: Say) -> tuple[Pool, int, Strategy, Sight]:

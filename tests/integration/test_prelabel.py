@@ -13,6 +13,7 @@ import SimpleITK
 import torch
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
+from nnunet_slpt.errors import FileError
 from nnunet_slpt.selection.cli import main
 
 DATASET = "Dataset801_Tiny"
@@ -114,6 +115,20 @@ def test_the_labels_of_another_task_are_taken_over_by_name(
         label = voxels(SimpleITK.ReadImage(str(campaign.opened / f"{case}.nii.gz")))
         np.testing.assert_array_equal(label, 2 * voxels(campaign.stock(model, case)))
         assert label.any()
+
+
+def test_a_round_stands_even_if_its_pre_labels_cannot_be_written(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_room(*_: object) -> None:
+        raise FileError("no room.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("nnunet_slpt.selection.workflow.write_prelabels", no_room)
+        assert campaign.select("-n", 2, "--prelabel") == 2
+    assert "Round 0 is made, but not all that was to lie beside it: no room." in capsys.readouterr().err
+    assert campaign.select("--prelabel") == 0
+    assert all((campaign.opened / f"{case}.nii.gz").exists() for case in campaign.chosen())
 
 
 def _without_a_common_name(campaign: Campaign) -> tuple[object, ...]:
