@@ -15,9 +15,9 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from real_data import dice
 
 
 def errors_and_scores(
@@ -41,7 +41,7 @@ def errors_and_scores(
         predicted = logits.float().softmax(1).mean(0).argmax(0).numpy()
         reader = model.predictor.plans_manager.image_reader_writer_class()
         truth = reader.read_seg(str(raw / "labelsTr" / f"{name}{ending}"))[0][0]
-        errors.append(1 - dice(predicted, truth, values))
+        errors.append(1 - float(np.nanmean([dice(predicted == value, truth == value) for value in values])))
         scores.append(with_both_parts(case_uncertainty(logits, model.regions).scores))
     return errors, scores
 
@@ -56,15 +56,6 @@ def with_both_parts(scores: Mapping[str, float]) -> dict[str, float]:
         parts = {part: np.array(scores[f"{part}/{how}"]) for part in ("inter_prompt", "intra_prompt")}
         both[f"product/{how}"] = float(prompt_uncertainty(parts, "product"))
     return {**scores, **both}
-
-
-def dice(predicted: Any, truth: Any, values: list[int]) -> float:
-    each = []
-    for value in values:
-        ours, theirs = predicted == value, truth == value
-        if size := int(ours.sum() + theirs.sum()):
-            each.append(2 * int((ours & theirs).sum()) / size)
-    return float(np.mean(each))
 
 
 def correlations(folder: Path, task: Path) -> dict[str, float]:

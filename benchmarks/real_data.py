@@ -155,10 +155,14 @@ def evaluate(trainer: Any, cases: list[str], mirroring: bool = True) -> dict[str
             logits = predictor.predict_sliding_window_return_logits(torch.from_numpy(image[:]))
         predicted, truth = logits.float().argmax(0).cpu().numpy(), truth[:][0]
         for name, value in labels.items():
-            ours, theirs = predicted == value, truth == value
-            size = ours.sum() + theirs.sum()
-            scores[name].append(2 * float((ours & theirs).sum()) / size if size else float("nan"))
+            scores[name].append(dice(predicted == value, truth == value))
     return {name: round(float(np.nanmean(values)), 4) for name, values in scores.items()}
+
+
+def dice(ours: Any, theirs: Any) -> float:
+    """Of two masks; NaN if both are empty."""
+    size = ours.sum() + theirs.sum()
+    return 2 * float((ours & theirs).sum()) / size if size else float("nan")
 
 
 def mean(dice: dict[str, float]) -> float:

@@ -12,6 +12,7 @@ __all__ = [
     "read_bytes",
     "remove",
     "remove_parts",
+    "replace_json",
     "write_bytes",
     "write_json",
     "write_text",
@@ -89,6 +90,31 @@ def write_json(file: Path, value: Any) -> None:
         ValueError: there is a NaN or an infinity in it, which JSON does not know.
     """
     write_bytes(file, json.dumps(value, indent=4, allow_nan=False).encode())
+
+
+def replace_json(file: Path, value: Any, backup: Path) -> Path | None:
+    """As ``write_json``, unless that is there already; what is there instead is kept.
+
+    Args:
+        file: to make or to replace.
+        value: of JSON's types.
+        backup: where to keep another content; see ``back_up``.
+
+    Returns:
+        The backup's path, if there was another content.
+
+    Raises:
+        FileError: a file cannot be read or written.
+        ValueError: as ``write_json``.
+    """
+    kept = None
+    if file.exists():
+        with suppress(ValueError):  # damaged, and replaced like any other that differs
+            if json.loads(read_bytes(file)) == value:
+                return None
+        kept = back_up(file, backup)
+    write_json(file, value)
+    return kept
 
 
 def read_bytes(file: Path) -> bytes:

@@ -3,6 +3,14 @@
 Must not import the networks.
 """
 
-__all__ = ["Case", "channel_count", "dataset_folder", "read_cases", "read_dataset_json"]
+__all__ = [
+    "Case",
+    "channel_count",
+    "dataset_folder",
+    "preprocessed_folder",
+    "read_cases",
+    "read_dataset_json",
+]
 
-from nnunet_slpt.datasets.cases import Case, channel_count, dataset_folder, read_cases, read_dataset_json
+from nnunet_slpt.datasets.cases import Case, channel_count, read_cases, read_dataset_json
+from nnunet_slpt.datasets.folders import dataset_folder, preprocessed_folder

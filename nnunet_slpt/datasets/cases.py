@@ -3,7 +3,7 @@
 Looks at names, never into images or labels, and writes nothing. Must not import the networks.
 """
 
-__all__ = ["Case", "channel_count", "dataset_folder", "read_cases", "read_dataset_json", "without_ending"]
+__all__ = ["Case", "channel_count", "read_cases", "read_dataset_json", "without_ending"]
 
 import json
 import os
@@ -15,8 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from nnunetv2.imageio.reader_writer_registry import LIST_OF_IO_CLASSES
-from nnunetv2.paths import nnUNet_raw
-from nnunetv2.utilities.dataset_name_id_conversion import find_candidate_datasets
 from nnunetv2.utilities.utils import get_filenames_of_train_images_and_targets
 
 from nnunet_slpt.errors import DatasetError, one_of, some
@@ -61,39 +59,6 @@ class Case:
     images: tuple[Path, ...]
     label: Path
     labelled: bool
-
-
-def dataset_folder(dataset: str) -> Path:
-    """The folder of a dataset in ``nnUNet_raw``.
-
-    Args:
-        dataset: its name or number, as ``-d`` of nnU-Net's commands takes them.
-
-    Raises:
-        DatasetError: ``nnUNet_raw`` is not set or no folder, or there is no such dataset in it, or several.
-    """
-    got = nnUNet_raw.get()
-    raw = Path(got or "")
-    if not got or not raw.is_dir():
-        raise DatasetError(
-            f"The environment variable nnUNet_raw is {got or 'not set'}, expected the folder of the raw "
-            "datasets. Set it: export nnUNet_raw=FOLDER"
-        )
-    names = [dataset]
-    if re.fullmatch("[0-9]+", dataset):
-        names = [str(name) for name in find_candidate_datasets(int(dataset))]
-    if len(names) > 1:
-        raise DatasetError(
-            f"{len(names)} datasets have the number {dataset} in nnUNet_raw, nnUNet_preprocessed and "
-            f"nnUNet_results: {', '.join(names)}. Expected one; rename the others, as nnU-Net asks for too."
-        )
-    known = sorted(path.name for path in raw.glob("Dataset*") if path.is_dir())
-    if not names or names[0] not in known:
-        raise DatasetError(
-            f"{one_of('dataset', dataset, known or ['none'])}. These are in nnUNet_raw ({raw}); "
-            "pass a name or a number, as in -d Dataset004_Hippocampus or -d 4."
-        )
-    return raw / names[0]
 
 
 def read_dataset_json(folder: Path) -> dict[str, Any]:

@@ -29,7 +29,7 @@ Look = tuple[list[int], list[float], list[NDArray[np.float64]], float]
 
 
 def extract_fingerprint(
-    cases: Sequence[Case], reader: ImageReader, channels: int, processes: int
+    cases: Sequence[Case], reader: ImageReader, channels: int, workers: Workers
 ) -> dict[str, Any]:
     """Read every image, and every label that there is.
 
@@ -37,7 +37,7 @@ def extract_fingerprint(
         cases: at least one.
         reader: of nnU-Net's.
         channels: of each case.
-        processes: how many read at the same time.
+        workers: that read them.
 
     Returns:
         What nnU-Net's ``dataset_fingerprint.json`` holds, spacing in mm. Without any labelled foreground the
@@ -48,8 +48,7 @@ def extract_fingerprint(
     """
     labelled = sum(case.labelled for case in cases)
     look = partial(_look, reader=reader, channels=channels, samples=int(VOXELS_SAMPLED // max(labelled, 1)))
-    with Workers(processes) as workers:
-        looks = workers.answers(look, cases, "Fingerprint")
+    looks = workers.answers(look, cases, "Fingerprint")
     return {
         INTENSITIES: _statistics([voxels for _, _, voxels, _ in looks if voxels]),
         "median_relative_size_after_cropping": float(np.median([share for _, _, _, share in looks])),

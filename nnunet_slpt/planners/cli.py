@@ -10,8 +10,8 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from nnunet_slpt.command import answer
 from nnunet_slpt.config import STEMS
-from nnunet_slpt.errors import SLPTError
 from nnunet_slpt.planners.draft import PLANS_NAME, Draft, Request, draft_plans
 from nnunet_slpt.planners.planner import SLPTPlanner
 from nnunet_slpt.planners.report import as_json, as_text
@@ -25,15 +25,13 @@ for the dataset. Cases without a label are no problem. nnUNetv2_train then needs
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; 0 on success, 2 with the reason on stderr if it cannot be done."""
-    parser = _parser()
-    arguments = parser.parse_args(argv)
-    try:
-        # With --json, stdout is for the JSON alone, and nnU-Net prints as well.
-        with redirect_stdout(sys.stderr if arguments.json else sys.stdout):
-            draft = _run(arguments)
-    except (SLPTError, OSError) as error:
-        sys.stderr.write(f"{parser.prog}: {error}\n")
-        return 2
+    return answer(_parser(), argv, _run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    # With --json, stdout is for the JSON alone, and nnU-Net prints as well.
+    with redirect_stdout(sys.stderr if arguments.json else sys.stdout):
+        draft = _plan(arguments)
     if arguments.json:
         print(json.dumps(as_json(draft), indent=1))
     else:
@@ -42,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _run(arguments: argparse.Namespace) -> Draft:
+def _plan(arguments: argparse.Namespace) -> Draft:
     asked = _asked(arguments)
     if arguments.dry_run:
         return draft_plans(Request(**asked))

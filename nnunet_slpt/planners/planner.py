@@ -5,7 +5,6 @@ What is written is decided in ``draft``. Must not import the trainer.
 
 __all__ = ["SLPTPlanner"]
 
-import json
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
 
 from nnunet_slpt.datasets.fingerprint import FINGERPRINT
-from nnunet_slpt.files import back_up, exclusive, read_bytes, write_bytes, write_json
+from nnunet_slpt.files import exclusive, replace_json, write_bytes, write_json
 from nnunet_slpt.planners.draft import PLANS_NAME, Request, draft_plans, refuse_replacing
 from nnunet_slpt.planners.report import as_json
 
@@ -88,13 +87,4 @@ class SLPTPlanner(ExperimentPlanner):
 
 
 def _replace(file: Path, content: Any) -> None:
-    """Write JSON; another content that is there is kept beside, under a name that says so."""
-    if file.exists():
-        there = read_bytes(file)
-        try:
-            if json.loads(there) == content:
-                return
-        except ValueError:
-            pass
-        back_up(file, file.with_name(f"before_{file.name}"))
-    write_json(file, content)
+    replace_json(file, content, file.with_name(f"before_{file.name}"))

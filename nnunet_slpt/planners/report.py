@@ -5,7 +5,6 @@ Must not import torch, nor write a file.
 
 __all__ = ["as_json", "as_text"]
 
-import math
 from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
@@ -95,8 +94,4 @@ def next_commands(draft: Draft) -> list[str]:
 
 def _changed(now: list[int], before: list[int]) -> str:
     words = in_words(now)
-    return (
-        words
-        if math.prod(now) == math.prod(before) and now == before
-        else f"{words} (model: {in_words(before)})"
-    )
+    return words if now == before else f"{words} (model: {in_words(before)})"

@@ -3,7 +3,7 @@
 Reads; writes nothing. Must not import the networks.
 """
 
-__all__ = ["Target", "preprocessed_folder"]
+__all__ = ["Target"]
 
 import json
 from dataclasses import dataclass
@@ -13,13 +13,20 @@ from typing import Any
 
 import numpy as np
 from nnunetv2.imageio.reader_writer_registry import recursive_find_reader_writer_by_name
-from nnunetv2.paths import nnUNet_preprocessed
 from numpy.typing import NDArray
 
-from nnunet_slpt.datasets import Case, channel_count, dataset_folder, read_cases, read_dataset_json
+from nnunet_slpt.datasets import (
+    Case,
+    channel_count,
+    dataset_folder,
+    preprocessed_folder,
+    read_cases,
+    read_dataset_json,
+)
 from nnunet_slpt.datasets.fingerprint import FINGERPRINT, extract_fingerprint, knows_intensities
 from nnunet_slpt.datasets.image_checks import ImageReader, check_one, find_reader
-from nnunet_slpt.errors import DatasetError, PlanningError
+from nnunet_slpt.datasets.workers import Workers
+from nnunet_slpt.errors import DatasetError
 from nnunet_slpt.files import read_bytes
 
 
@@ -46,8 +53,7 @@ class Target:
             processes: how many read images at the same time.
 
         Raises:
-            DatasetError: there is no such dataset, or several.
-            PlanningError: ``nnUNet_preprocessed`` is not set.
+            DatasetError: there is no such dataset, or several; ``nnUNet_preprocessed`` is not set.
         """
         raw = dataset_folder(dataset)
         return cls(raw, preprocessed_folder(raw.name), processes)
@@ -115,9 +121,9 @@ class Target:
             there = _read_fingerprint(file)
             if knows_intensities(there) or not self.labelled:
                 return there
-        return extract_fingerprint(
-            self.cases, self.own_reader, channel_count(self.dataset_json), self.processes
-        )
+        channels = channel_count(self.dataset_json)
+        with Workers(self.processes) as workers:
+            return extract_fingerprint(self.cases, self.own_reader, channels, workers)
 
     @property
     def spacings_mm(self) -> NDArray[np.float64]:
@@ -128,23 +134,6 @@ class Target:
     def shapes(self) -> NDArray[np.int64]:
         """(cases, 3): voxels of every image without its empty rim."""
         return np.array(self.fingerprint["shapes_after_crop"], dtype=np.int64)
-
-
-def preprocessed_folder(dataset: str) -> Path:
-    """Where nnU-Net looks for plans and preprocessed cases of a dataset.
-
-    Args:
-        dataset: its whole name.
-
-    Raises:
-        PlanningError: ``nnUNet_preprocessed`` is not set.
-    """
-    if not nnUNet_preprocessed.is_set():
-        raise PlanningError(
-            "The environment variable nnUNet_preprocessed is not set, expected the folder for plans and "
-            "preprocessed cases. Set it: export nnUNet_preprocessed=FOLDER"
-        )
-    return Path(nnUNet_preprocessed.get()) / dataset
 
 
 def _read_fingerprint(file: Path) -> dict[str, Any]:

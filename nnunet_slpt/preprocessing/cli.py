@@ -6,10 +6,9 @@ Must not import torch or nnU-Net before the arguments are read.
 __all__ = ["main"]
 
 import argparse
-import sys
 from collections.abc import Sequence
 
-from nnunet_slpt.errors import SLPTError
+from nnunet_slpt.command import answer
 
 DESCRIPTION = """Preprocess the labelled cases of a dataset: only those that are new or changed.
 
@@ -19,23 +18,21 @@ nnU-Net's own preprocessor, as nnUNetv2_preprocess makes them. A case that has l
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; 0 on success, 2 with the reason on stderr if it cannot be done."""
-    parser = _parser()
-    arguments = parser.parse_args(argv)
+    return answer(_parser(), argv, _run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
     from nnunet_slpt.preprocessing.workflow import preprocess
 
-    try:
-        done = preprocess(
-            arguments.d,
-            arguments.p,
-            configurations=arguments.c,
-            processes=arguments.np,
-            entry=arguments.write_dataset_entry,
-            dry_run=arguments.dry_run,
-            verbose=arguments.verbose,
-        )
-    except (SLPTError, OSError) as error:
-        sys.stderr.write(f"{parser.prog}: {error}\n")
-        return 2
+    done = preprocess(
+        arguments.d,
+        arguments.p,
+        configurations=arguments.c,
+        processes=arguments.np,
+        entry=arguments.write_dataset_entry,
+        dry_run=arguments.dry_run,
+        verbose=arguments.verbose,
+    )
     if not arguments.dry_run:
         for agenda in done:
             total = len(agenda.kept) + len(agenda.to_make)

@@ -15,8 +15,9 @@ from typing import Any
 from nnunet_slpt.datasets import Case, channel_count
 from nnunet_slpt.datasets.fingerprint import FINGERPRINT, extract_fingerprint
 from nnunet_slpt.datasets.image_checks import find_reader
+from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.errors import some
-from nnunet_slpt.files import back_up, move, remove, write_json
+from nnunet_slpt.files import back_up, move, remove, replace_json, write_json
 from nnunet_slpt.preprocessing.store import OWN_FOLDER
 
 DATASET_JSON = "dataset.json"
@@ -31,7 +32,7 @@ def write_companions(
     dataset_json: dict[str, Any],
     cases: Sequence[Case],
     anew: Collection[str],
-    processes: int,
+    workers: Workers,
     say: Say,
 ) -> None:
     """Bring the files beside the preprocessed cases up to date.
@@ -42,20 +43,23 @@ def write_companions(
         dataset_json: of the raw dataset.
         cases: the labelled ones.
         anew: those of them that are made now, whose labels may have been changed.
-        processes: that read images for the fingerprint.
+        workers: that read images for the fingerprint.
         say: told what is changed.
 
     Raises:
         FileError: the file system refuses.
     """
-    _copy_dataset_json(home, dataset_json, say)
+    file = home / DATASET_JSON
+    backup = replace_json(file, dataset_json, home / OWN_FOLDER / "dataset_before.json")
+    if backup:
+        say(f"{file} is not the raw dataset's any more and is written anew; the old one is {backup}.")
     ending = dataset_json["file_ending"]
     labels = {home / LABELS / f"{case.name}{ending}": case.label for case in cases}
     _set_aside_labels(home, labels.keys(), say)
     _copy_labels(place, labels, {home / LABELS / f"{name}{ending}" for name in anew})
     if not (home / FINGERPRINT).is_file():
         reader, channels = find_reader(cases, dataset_json), channel_count(dataset_json)
-        write_json(home / FINGERPRINT, extract_fingerprint(cases, reader, channels, processes))
+        write_json(home / FINGERPRINT, extract_fingerprint(cases, reader, channels, workers))
         say(f"Wrote {home / FINGERPRINT}.")
 
 
@@ -78,19 +82,6 @@ def split_notes(home: Path, cases: Collection[str]) -> list[str]:
         "are in it and have no label, so its folds cannot train": sorted(split - {*cases}),
     }
     return [f"{home / SPLIT}: {len(who)} case(s) {what}: {some(who)}." for what, who in notes.items() if who]
-
-
-def _copy_dataset_json(home: Path, dataset_json: dict[str, Any], say: Say) -> None:
-    file = home / DATASET_JSON
-    if file.is_file():
-        try:
-            if json.loads(file.read_text(encoding="utf-8")) == dataset_json:
-                return
-        except ValueError:
-            pass  # damaged, and replaced like any other that differs
-        backup = back_up(file, home / OWN_FOLDER / "dataset_before.json")
-        say(f"{file} is not the raw dataset's any more and is written anew; the old one is {backup}.")
-    write_json(file, dataset_json)
 
 
 def _set_aside_labels(home: Path, kept: Collection[Path], say: Say) -> None:

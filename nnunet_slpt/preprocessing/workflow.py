@@ -5,13 +5,12 @@ Owns the order of the steps: look, tell, check, and only then change something. 
 
 __all__ = ["preprocess"]
 
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
-from nnunet_slpt.datasets import Case, dataset_folder, read_cases, read_dataset_json
+from nnunet_slpt.datasets import Case, dataset_folder, preprocessed_folder, read_cases, read_dataset_json
 from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.errors import DatasetError
 from nnunet_slpt.files import exclusive
@@ -23,7 +22,6 @@ from nnunet_slpt.preprocessing.making import Task, make
 from nnunet_slpt.preprocessing.recipe import read_recipes
 from nnunet_slpt.preprocessing.store import OWN_FOLDER
 
-PREPROCESSED = "nnUNet_preprocessed"
 AT_MOST = 10  # cases that an error names
 Say = Callable[[str], object]
 
@@ -61,7 +59,7 @@ def preprocess(
     if processes < 1:
         raise DatasetError(f"-np is {processes}, expected 1 or more.")
     raw = dataset_folder(dataset)
-    home = _home(raw.name)
+    home = preprocessed_folder(raw.name)
     dataset_json = read_dataset_json(raw)
     recipes = read_recipes(home, plans, configurations, dataset_json)
     cases = _labelled(raw, say)
@@ -79,20 +77,12 @@ def preprocess(
             backup = home / OWN_FOLDER / "raw_dataset_before.json"
             dataset_json = write_dataset_entry(raw, dataset_json, cases, backup, say)
         anew = {name for agenda in agendas for name in agenda.to_make}
-        write_companions(home, place, dataset_json, cases, anew, processes, say)
+        write_companions(home, place, dataset_json, cases, anew, workers, say)
         for agenda in agendas:
             _make(agenda, cases, place, verbose, workers)
     for note in split_notes(home, [case.name for case in cases]):
         say(note)
     return agendas
-
-
-def _home(name: str) -> Path:
-    """The preprocessed dataset's folder, which need not be there."""
-    folder = os.environ.get(PREPROCESSED)
-    if not folder:
-        raise DatasetError(f"{PREPROCESSED} is not set, expected the folder of the preprocessed datasets.")
-    return Path(os.path.abspath(folder)) / name
 
 
 def _labelled(raw: Path, say: Say) -> list[Case]:

@@ -15,7 +15,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nnunet_slpt.errors import SelectionError, SLPTError
+from nnunet_slpt.command import answer
+from nnunet_slpt.errors import SelectionError
 from nnunet_slpt.selection.request import DEVICES, Request
 
 DESCRIPTION = """Choose the next cases to annotate and write splits_final.json.
@@ -27,13 +28,7 @@ nnU-Net (-m), later rounds one trained with nnUNetTrainerSLPT."""
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; 0 on success, 2 with the reason on stderr if it cannot be done."""
-    parser = _parser()
-    arguments = parser.parse_args(argv)
-    try:
-        return _run(arguments)
-    except (SLPTError, OSError) as error:
-        sys.stderr.write(f"{parser.prog}: {error}\n")
-        return 2
+    return answer(_parser(), argv, _run)
 
 
 def _run(arguments: argparse.Namespace) -> int:

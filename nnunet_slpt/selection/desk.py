@@ -5,19 +5,22 @@ Owns what is read once a call, and which cases count. Writes nothing.
 
 __all__ = ["Desk"]
 
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from nnunet_slpt.datasets.cases import Case, dataset_folder, read_cases, read_dataset_json
+from nnunet_slpt.datasets import (
+    Case,
+    dataset_folder,
+    preprocessed_folder,
+    read_cases,
+    read_dataset_json,
+)
 from nnunet_slpt.errors import SelectionError
 from nnunet_slpt.selection.round_store import RoundStore
 from nnunet_slpt.selection.rounds import Round
 from nnunet_slpt.selection.splits import fixed_validation, read_names, read_split
-
-PREPROCESSED = "nnUNet_preprocessed"
 
 
 @dataclass(frozen=True)
@@ -71,11 +74,7 @@ class Desk:
     @cached_property
     def store(self) -> RoundStore:
         """The rounds, in the preprocessed dataset folder."""
-        if not os.environ.get(PREPROCESSED):
-            raise SelectionError(
-                f"{PREPROCESSED} is not set. Selections and splits lie there; set it as nnU-Net asks for it."
-            )
-        folder = Path(os.environ[PREPROCESSED]) / self.raw.name
+        folder = preprocessed_folder(self.raw.name)
         folder.mkdir(parents=True, exist_ok=True)
         return RoundStore(folder)
 

@@ -158,6 +158,16 @@ class Task:
         shutil.rmtree(self.results)
         return self.pretrained
 
+    def ordinary_model(self) -> Path:
+        """A model folder around the pretrained checkpoint: stock, and it knows the organ alone."""
+        folder = self.folder / "ordinary"
+        (folder / "fold_0").mkdir(parents=True)
+        shutil.copy(self.pretrained, folder / "fold_0" / "checkpoint_final.pth")
+        content = torch.load(self.pretrained, weights_only=False)["init_args"]
+        for name, key in (("plans.json", "plans"), ("dataset.json", "dataset_json")):
+            (folder / name).write_text(json.dumps(content[key]))
+        return folder
+
 
 def _change_json(file: Path, change: Callable[[dict[str, Any]], object]) -> None:
     content = json.loads(file.read_text())

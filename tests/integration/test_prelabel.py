@@ -49,16 +49,6 @@ class Campaign:
     def image(self, case: str) -> Path:
         return Path(self.raw / "imagesTr" / f"{case}_0000.nii.gz")
 
-    def ordinary(self) -> Path:
-        """A model of another task: stock, and it knows the organ alone."""
-        folder = Path(self.task.folder / "ordinary")
-        (folder / "fold_0").mkdir(parents=True)
-        (folder / "fold_0" / "checkpoint_final.pth").write_bytes(self.task.pretrained.read_bytes())
-        content = torch.load(self.task.pretrained, weights_only=False)["init_args"]
-        for name, key in (("plans.json", "plans"), ("dataset.json", "dataset_json")):
-            (folder / name).write_text(json.dumps(content[key]))
-        return folder
-
     def relabel(self, labels: dict[str, int]) -> None:
         about = json.loads((self.raw / "dataset.json").read_text())
         (self.raw / "dataset.json").write_text(json.dumps(about | {"labels": labels}))
@@ -107,7 +97,7 @@ def test_it_is_what_nnunet_predicts_and_lies_on_the_image(campaign: Campaign) ->
 def test_the_labels_of_another_task_are_taken_over_by_name(
     campaign: Campaign, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model = campaign.ordinary()
+    model = campaign.task.ordinary_model()
     campaign.relabel({"background": 0, "lesion": 1, "organ": 2})
     assert campaign.select("-n", 2, "--prelabel", model=model) == 0
     assert "The model does not know lesion" in capsys.readouterr().out

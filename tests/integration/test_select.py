@@ -254,12 +254,7 @@ def test_refused_with_nothing_written(
 
 
 def test_an_ordinary_model_cannot_disagree(campaign: Campaign, capsys: pytest.CaptureFixture[str]) -> None:
-    ordinary = campaign.task.folder / "ordinary"
-    (ordinary / "fold_0").mkdir(parents=True)
-    (ordinary / "fold_0" / "checkpoint_final.pth").write_bytes(campaign.task.pretrained.read_bytes())
-    content = torch.load(campaign.task.pretrained, weights_only=False)["init_args"]
-    for name, key in (("plans.json", "plans"), ("dataset.json", "dataset_json")):
-        (ordinary / name).write_text(json.dumps(content[key]))
+    ordinary = campaign.task.ordinary_model()
     asked = ("-n", 2, "--hide_labels", "-m", ordinary)
     assert campaign.select(*asked, "-strategy", "uncertainty") == 2
     assert "compares the predictions of several prompts" in capsys.readouterr().err

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 
-from nnunet_slpt.errors import SLPTError
+from nnunet_slpt.command import answer
 from nnunet_slpt.selection.handover.collection import Collection
 
 DESCRIPTION = """Take finished labels into labelsTr.
@@ -24,13 +24,7 @@ copied, and what was changed of the pre-labels is reported. A label that is ther
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command; 0 if all labels are in, 1 if some are refused, 2 if nothing could be done."""
-    parser = _parser()
-    arguments = parser.parse_args(argv)
-    try:
-        return _run(arguments)
-    except (SLPTError, OSError) as error:
-        sys.stderr.write(f"{parser.prog}: {error}\n")
-        return 2
+    return answer(_parser(), argv, _run)
 
 
 def _run(arguments: argparse.Namespace) -> int:

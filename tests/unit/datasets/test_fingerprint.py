@@ -15,6 +15,7 @@ from small_models import about, write_raw
 from nnunet_slpt.datasets import channel_count, read_cases, read_dataset_json
 from nnunet_slpt.datasets.fingerprint import extract_fingerprint, knows_intensities
 from nnunet_slpt.datasets.image_checks import find_reader
+from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.errors import DatasetError
 
 NAME = "Dataset200_Target"
@@ -33,7 +34,7 @@ class Raw:
     def fingerprint(self) -> dict[str, Any]:
         cases, dataset_json = read_cases(self.folder, hide_labels=False), read_dataset_json(self.folder)
         reader = find_reader(cases, dataset_json)
-        return extract_fingerprint(cases, reader, channel_count(dataset_json), processes=1)
+        return extract_fingerprint(cases, reader, channel_count(dataset_json), Workers(1))
 
 
 @pytest.fixture

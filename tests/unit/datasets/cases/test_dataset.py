@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from nnunet_slpt.datasets.cases import channel_count, dataset_folder, read_cases, read_dataset_json
+from nnunet_slpt.datasets import channel_count, dataset_folder, read_cases, read_dataset_json
 from nnunet_slpt.errors import DatasetError
 
 
