@@ -1,7 +1,7 @@
 # PYTHON=python3.12                the Python to make .venv with (3.10 or newer)
 # TORCH_INDEX=<url>                take torch from this index, e.g. https://download.pytorch.org/whl/cpu
 # PIP_ARGS="--index-url <url> …"   further arguments for every pip install
-# DATA=<folder> OUTPUT=<folder>    for `make demo`
+# DATA=<folder> OUTPUT=<folder>    for `make demo` and `make campaign`
 PYTHON ?= python3
 VENV ?= .venv
 
@@ -9,12 +9,13 @@ RUN := $(VENV)/bin/python
 PIP = $(RUN) -m pip install --disable-pip-version-check $(PIP_ARGS)
 TORCH = $(if $(TORCH_INDEX),$(PIP) 'torch>=2.5' --index-url $(TORCH_INDEX))
 
-.PHONY: help venv test lint demo bench clean
+.PHONY: help venv test lint demo campaign bench clean
 
 help:
 	@echo "make test    check and test everything, as CI does"
 	@echo "make lint    ruff and mypy alone"
 	@echo "make demo    the whole story on synthetic data; DATA=<folder> for your own"
+	@echo "make campaign  three rounds of choosing, annotating and tuning, the annotator played; DATA=<folder>"
 	@echo "make bench   time one training step"
 	@echo "make venv    the environment for all of these, in $(VENV)"
 	@echo "make clean   remove what tests, builds and the demo left; $(VENV) stays"
@@ -51,9 +52,12 @@ test: lint
 demo: $(VENV)/.installed
 	$(RUN) examples/demo/run.py $(if $(DATA),--data "$(DATA)") $(if $(OUTPUT),--output "$(OUTPUT)")
 
+campaign: $(VENV)/.installed
+	$(RUN) examples/demo/campaign.py $(if $(DATA),--data "$(DATA)") $(if $(OUTPUT),--output "$(OUTPUT)")
+
 bench: $(VENV)/.installed
 	$(RUN) benchmarks/step.py
 
 clean:
-	rm -rf build dist *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache demo_output
+	rm -rf build dist *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache demo_output campaign_output
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

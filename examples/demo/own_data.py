@@ -38,23 +38,13 @@ class Task:
         dataset: the nnU-Net raw dataset.
         pool: cases that may be labelled.
         test: cases to evaluate on.
-        pretrained: folder of the trained model, with ``plans.json`` and ``fold_all``.
+        pretrained: folder of the trained model.
     """
 
     dataset: Path
     pool: tuple[str, ...]
     test: tuple[str, ...]
     pretrained: Path
-
-    @property
-    def checkpoint(self) -> Path:
-        """The pretrained weights."""
-        return self.pretrained / "fold_all" / "checkpoint_final.pth"
-
-    @property
-    def plans_name(self) -> str:
-        """The name of the plans of the pretrained network."""
-        return self.pretrained.name.split("__")[1]
 
 
 def find_task(folder: Path) -> Task:
@@ -96,22 +86,29 @@ def choose(cases: Sequence[str], number: int, seed: int) -> list[str]:
     return sorted(np.random.default_rng(seed).choice(sorted(cases), number, replace=False).tolist())
 
 
-def link_dataset(task: Task, training: Sequence[str], raw_folder: Path) -> Path:
-    """Link the training and test cases as a dataset of their own, with the same number and name.
+def link_dataset(task: Task, images: Sequence[str], labels: Sequence[str], raw_folder: Path) -> Path:
+    """Link cases as a dataset of their own, with the same number and name; the test cases have labels too.
+
+    Args:
+        task: where they come from.
+        images: names of the cases for training.
+        labels: those of them that come with a label.
+        raw_folder: the folder ``nnUNet_raw``.
 
     Raises:
         DemoError: a case has no image or no label.
     """
     description: dict[str, Any] = json.loads((task.dataset / "dataset.json").read_text())
     folder = raw_folder / task.dataset.name
-    for part, cases in (("Tr", training), ("Ts", task.test)):
-        for kind, suffix in (("images", "_[0-9][0-9][0-9][0-9]"), ("labels", "")):
-            target = folder / f"{kind}{part}"
-            shutil.rmtree(target, ignore_errors=True)  # links of an earlier choice
-            target.mkdir(parents=True)
-            for case in cases:
-                _link(task.dataset / f"{kind}Tr", f"{case}{suffix}{description['file_ending']}", target)
-    description["numTraining"] = len(training)
+    parts = {"imagesTr": images, "labelsTr": labels, "imagesTs": task.test, "labelsTs": task.test}
+    for part, cases in parts.items():
+        kind = part[:-2]
+        suffix = "_[0-9][0-9][0-9][0-9]" if kind == "images" else ""
+        shutil.rmtree(folder / part, ignore_errors=True)  # links of an earlier choice
+        (folder / part).mkdir(parents=True)
+        for case in cases:
+            _link(task.dataset / f"{kind}Tr", f"{case}{suffix}{description['file_ending']}", folder / part)
+    description["numTraining"] = len(labels)
     (folder / "dataset.json").write_text(json.dumps(description, indent=2) + "\n")
     return folder
 

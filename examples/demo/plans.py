@@ -42,8 +42,8 @@ def shrunk(plans: Plans, name: str) -> Plans:
 
 
 def with_prompts(plans: Plans, block: dict[str, Any]) -> Plans:
-    """Add the block that ``nnUNetTrainerSLPT`` reads; whatever it leaves out has a default."""
-    return {**plans, "slpt": block}
+    """Change settings in the block that ``nnUNetTrainerSLPT`` reads."""
+    return {**plans, "slpt": {**plans["slpt"], **block}}
 
 
 def rewrite(source: Path, target: Path, change: Callable[[Plans], Plans]) -> None:

@@ -3,10 +3,10 @@
 Reads what ``nnUNetv2_evaluate_folder`` wrote. Must not import torch or nnU-Net.
 """
 
-__all__ = ["Scores", "read_scores", "table", "write_report"]
+__all__ = ["Scores", "markdown", "read_scores", "table", "write_report"]
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,15 @@ def table(scores: Scores) -> str:
     rows = [["case", *names]]
     rows += [[case, *(_text(dice[name]) for name in names)] for case, dice in scores.dice.items()]
     rows += [["**mean**", *(f"**{_text(scores.mean[name])}**" for name in names)]]
+    return markdown(rows)
+
+
+def markdown(rows: Sequence[Sequence[str]]) -> str:
+    """A table of cells; the first row is its head, the first column its names.
+
+    Args:
+        rows: of equal length.
+    """
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "| " + " | ".join(f"{cell:{w}}" for cell, w in zip(row, widths, strict=True)) + " |" for row in rows

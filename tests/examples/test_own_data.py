@@ -35,8 +35,7 @@ def test_the_small_network_is_found(folder: Path) -> None:
     task = find_task(folder)
     assert task.dataset.name == "Dataset008_After"
     assert (task.pool, task.test) == (("c", "a", "b"), ("d",))
-    assert task.plans_name == "nnUNetPlansSmall"
-    assert task.checkpoint.is_file()
+    assert task.pretrained == folder / MODEL.format("Small")
 
 
 def test_the_choice_depends_on_the_seed_alone() -> None:
@@ -49,7 +48,7 @@ def test_the_choice_depends_on_the_seed_alone() -> None:
 
 def test_cases_are_linked_and_the_source_is_left_alone(folder: Path, tmp_path: Path) -> None:
     before = {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
-    linked = link_dataset(find_task(folder), ["a", "c"], tmp_path / "raw")
+    linked = link_dataset(find_task(folder), ["a", "c"], ["a", "c"], tmp_path / "raw")
     names = sorted(str(path.relative_to(linked)) for path in linked.rglob("*.nii.gz"))
     assert names == [
         *(f"imagesTr/{case}_000{channel}.nii.gz" for case in "ac" for channel in (0, 1)),
@@ -65,8 +64,8 @@ def test_cases_are_linked_and_the_source_is_left_alone(folder: Path, tmp_path: P
 
 
 def test_another_choice_leaves_no_case_of_the_old_one(folder: Path, tmp_path: Path) -> None:
-    link_dataset(find_task(folder), ["a"], tmp_path / "raw")
-    linked = link_dataset(find_task(folder), ["b"], tmp_path / "raw")
+    link_dataset(find_task(folder), ["a"], ["a"], tmp_path / "raw")
+    linked = link_dataset(find_task(folder), ["b"], ["b"], tmp_path / "raw")
     assert [path.name for path in (linked / "labelsTr").iterdir()] == ["b.nii.gz"]
 
 
@@ -84,7 +83,7 @@ def test_what_is_missing_is_named_with_what_was_expected(
 ) -> None:
     (folder / missing).unlink()
     with pytest.raises(DemoError, match=told + r".*Expected DatasetXXX_Name/"):
-        link_dataset(find_task(folder), ["a"], tmp_path / "raw")
+        link_dataset(find_task(folder), ["a"], ["a"], tmp_path / "raw")
 
 
 def test_a_folder_without_network_or_split_is_refused(folder: Path) -> None:
