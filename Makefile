@@ -15,7 +15,7 @@ help:
 	@echo "make test    check and test everything, as CI does"
 	@echo "make lint    ruff and mypy alone"
 	@echo "make demo    the whole story on synthetic data; DATA=<folder> for your own"
-	@echo "make campaign  three rounds of choosing, annotating and tuning, the annotator played; DATA=<folder>"
+	@echo "make campaign   rounds of choosing, annotating (played) and tuning; DATA=<folder> for your own"
 	@echo "make bench   time one training step"
 	@echo "make venv    the environment for all of these, in $(VENV)"
 	@echo "make clean   remove what tests, builds and the demo left; $(VENV) stays"

@@ -12,6 +12,7 @@ __all__ = [
     "PlanningError",
     "SLPTError",
     "SelectionError",
+    "SimulationError",
     "one_of",
     "some",
 ]
@@ -49,6 +50,10 @@ class PlanningError(SLPTError, RuntimeError):
 
 class SelectionError(SLPTError, RuntimeError):
     """The next cases cannot be chosen: the budget, the strategy or an earlier round stands in the way."""
+
+
+class SimulationError(SLPTError, RuntimeError):
+    """A simulation cannot be run as asked, or one of its commands has failed."""
 
 
 def one_of(kind: str, got: object, known: Iterable[object]) -> str:

@@ -4,6 +4,7 @@ Standard library and filelock: must not import numpy, torch or nnU-Net.
 """
 
 __all__ = [
+    "LOCK",
     "back_up",
     "check_writable",
     "exclusive",

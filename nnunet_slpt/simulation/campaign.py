@@ -1,0 +1,205 @@
+"""One campaign from the first choice to the last test, as the commands that a user would type.
+
+A round: choose, get the labels, preprocess, tune from the pretrained model, predict the test cases, measure.
+Stopped at any point, it goes on after the last command that ended. Must not import torch.
+"""
+
+__all__ = ["Settings", "run_campaign"]
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nnunet_slpt.files import exclusive, write_json
+from nnunet_slpt.simulation.grid import Campaign, Cell
+from nnunet_slpt.simulation.request import needs_of
+from nnunet_slpt.simulation.scoring import Scores, mean_dice, score_cases
+from nnunet_slpt.simulation.stage import TUNING_FOLD, Stage
+from nnunet_slpt.simulation.steps import Steps
+from nnunet_slpt.tuning_methods import TUNING_METHODS
+
+PARAMETERS = re.compile(r"([\d,]+) frozen and ([\d,]+) tuned")
+FORMAT = 1
+FEWEST_TO_RANK = 2  # cases, to be asked for and to be compared
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What all cells of a simulation have in common.
+
+    Args:
+        model: the pretrained model's folder.
+        configuration: of nnU-Net.
+        device: ``cuda``, ``cpu`` or ``mps``.
+        training: settings of every tuning: its length, for example.
+        mirroring: predict with mirrored images too.
+        calibrate: see how well a strategy's uncertainty predicts the error on the rest of the pool.
+        tolerance_mm: of the surface distance.
+        about: what is written into each cell and never read: versions, machine, command.
+    """
+
+    model: Path
+    configuration: str
+    device: str
+    training: Mapping[str, Any]
+    mirroring: bool
+    calibrate: bool
+    tolerance_mm: float
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+def run_campaign(
+    campaign: Campaign, stage: Stage, settings: Settings, steps: Steps, cells: Path
+) -> Iterator[Cell]:
+    """Do what is not done yet of a campaign.
+
+    Args:
+        campaign: which.
+        stage: its folders.
+        settings: of the simulation.
+        steps: in the stage's logs.
+        cells: folder of the results.
+
+    Yields:
+        Each cell when its file is there, those of earlier calls too.
+
+    Raises:
+        SLPTError: a command failed, or another process works on this campaign.
+    """
+    with exclusive(stage.folder):
+        stage.set_up({**settings.training, "seed": campaign.seed, **TUNING_METHODS[campaign.method].settings})
+        for number, cell in enumerate(campaign.cells):
+            file = cells / f"{cell.name}.json"
+            if not file.exists():
+                write_json(file, _Round(campaign, number, stage, settings, steps).result())
+                stage.forget(number)
+            yield cell
+
+
+@dataclass(frozen=True)
+class _Round:
+    """One budget of a campaign, step by step."""
+
+    campaign: Campaign
+    number: int
+    stage: Stage
+    settings: Settings
+    steps: Steps
+
+    def result(self) -> dict[str, Any]:
+        """All steps, and what the cell's file holds."""
+        costs = {"select_seconds": self.choose()}
+        labelled = [name for names in self.stage.chosen()[: self.number + 1] for name in names]
+        self.stage.hand_over(labelled)
+        self.stage.split(labelled)
+        costs |= self.tune()
+        scores, costs["predict_seconds"] = self.predict(
+            "test", self.stage.raw / "imagesTs", self.stage.source.test
+        )
+        return {
+            "format": FORMAT,
+            "cell": asdict(self.campaign.cells[self.number]),
+            "dataset": self.stage.dataset,
+            "labelled": labelled,
+            "test": scores,
+            "pool": self.calibration(labelled) if self.settings.calibrate else None,
+            "costs": costs,
+            **self.settings.about,
+        }
+
+    def choose(self) -> float | None:
+        """Take the round's cases from the pool; the seconds it took, if that is known."""
+        if len(self.stage.chosen()) > self.number and not self.steps.done(self.name("choose")):
+            return None  # stopped between the end of the command and ours
+        before = self.campaign.budgets[self.number - 1] if self.number else 0
+        model = self.model(self.number - 1) if self.number else self.settings.model
+        return float(self.select("choose", self.campaign.budgets[self.number] - before, model)["seconds"])
+
+    def select(self, step: str, budget: int, model: Path, *more: str) -> dict[str, Any]:
+        """``nnunet_slpt_select``."""
+        words: list[str | Path] = [
+            "nnunet_slpt_select",
+            "-d",
+            self.stage.dataset,
+            "-n",
+            str(budget),
+            "-m",
+            model,
+        ]
+        words += ["-strategy", self.campaign.strategy, "--seed", str(self.campaign.seed)]
+        words += ["-device", self.settings.device, *more, *self.without_mirroring()]
+        sees_labels = "labels" in needs_of(self.campaign.strategy, self.number)
+        if sees_labels:
+            words += ["--hide_labels", *self.stage.all_but_pool()]
+        return self.steps.run(self.name(step), words, self.stage.choosing_environment(sees_labels))
+
+    def tune(self) -> dict[str, Any]:
+        """Preprocess what is new, and tune from the pretrained model."""
+        plans, environment = self.stage.plans, self.stage.environment(self.number)
+        preprocess = ["nnunet_slpt_preprocess", "-d", self.stage.dataset, "-p", plans]
+        self.steps.run(self.name("preprocess"), preprocess, environment)
+        words: list[str] = ["nnUNetv2_train", self.stage.dataset, self.settings.configuration, TUNING_FOLD]
+        words += [
+            "-tr",
+            TUNING_METHODS[self.campaign.method].trainer,
+            "-p",
+            plans,
+            "-device",
+            self.settings.device,
+        ]
+        fold = self.model(self.number) / f"fold_{TUNING_FOLD}"
+        resumed = (fold / "checkpoint_latest.pth").exists() or (fold / "checkpoint_best.pth").exists()
+        found = self.steps.run(self.name("tune"), [*words, *(["--c"] if resumed else [])], environment)
+        told = PARAMETERS.search(self.steps.text(self.name("tune")))
+        frozen, tuned = (int(number.replace(",", "")) for number in told.groups()) if told else (None, None)
+        return {
+            "train_seconds": None if resumed else found["seconds"],
+            "peak_memory_bytes": found["peak_memory_bytes"],
+            "parameters": None if frozen is None or tuned is None else frozen + tuned,
+            "tuned_parameters": tuned,
+        }
+
+    def predict(self, part: str, images: Path, names: Sequence[str]) -> tuple[Scores, float]:
+        """Predict the cases of a folder, and measure; the scores and the seconds."""
+        folder = self.stage.folder / "predictions" / self.name(part)
+        words: list[str | Path] = ["nnUNetv2_predict", "-d", self.stage.dataset, "-i", images, "-o", folder]
+        words += ["-c", self.settings.configuration, "-f", TUNING_FOLD, "-p", self.stage.plans]
+        words += ["-tr", TUNING_METHODS[self.campaign.method].trainer, "-device", self.settings.device]
+        words += self.without_mirroring()
+        step = self.name(f"predict_{part}")
+        seconds = self.steps.run(step, words, self.stage.environment(self.number))["seconds"]
+        return score_cases(self.stage.source, names, folder, self.settings.tolerance_mm), seconds
+
+    def calibration(self, labelled: Sequence[str]) -> dict[str, dict[str, float | None]] | None:
+        """The uncertainty of each case that is left in the pool, and how well it is predicted."""
+        rest = sorted({*self.stage.source.pool} - {*labelled})
+        if (
+            "predictions" not in needs_of(self.campaign.strategy, self.number + 1)
+            or len(rest) < FEWEST_TO_RANK
+        ):
+            return None
+        self.select("ask", FEWEST_TO_RANK, self.model(self.number), "--dry_run", "--json")
+        text = self.steps.text(self.name("ask"))
+        asked = json.loads(text[text.rindex("\n{\n") :])
+        scores, _ = self.predict("rest", self.stage.links(rest), rest)
+        return {
+            case["name"]: {"uncertainty": case["value"], "dice": mean_dice(scores[case["name"]])}
+            for case in asked["cases"]
+        }
+
+    def name(self, step: str) -> str:
+        """A step's name, among those of all rounds."""
+        return f"{self.number:02d}_{step}"
+
+    def model(self, number: int) -> Path:
+        """The folder of the model that a round tuned."""
+        trainer = TUNING_METHODS[self.campaign.method].trainer
+        folder = f"{trainer}__{self.stage.plans}__{self.settings.configuration}"
+        return self.stage.results(number) / self.stage.dataset / folder
+
+    def without_mirroring(self) -> list[str]:
+        """The flag, if it is wanted."""
+        return [] if self.settings.mirroring else ["--disable_tta"]

@@ -1,0 +1,61 @@
+"""One command in a process of its own, as a user would type it, with what it cost: a program, not a module.
+
+    python -m nnunet_slpt.simulation.measured COSTS.json nnUNetv2_train 27 3d_fullres 0 …
+
+The costs are written when the command has ended well, and not else: the file tells that it is done.
+"""
+
+__all__ = ["main"]
+
+import importlib.metadata
+import json
+import sys
+import time
+from pathlib import Path
+
+from nnunet_slpt.errors import SimulationError
+from nnunet_slpt.files import write_text
+
+UNIT = 1 if sys.platform == "darwin" else 1024  # what ru_maxrss counts in, in bytes
+
+
+def main(argv: list[str]) -> int:
+    """Run a command.
+
+    Args:
+        argv: the file for the costs, the command, its arguments.
+
+    Returns:
+        The command's exit code.
+
+    Raises:
+        SimulationError: there is no such command.
+    """
+    costs, command, *arguments = argv
+    found = importlib.metadata.entry_points(group="console_scripts", name=command)
+    if not found:
+        raise SimulationError(f"{command} is no installed command. Install nnU-Net and this package again.")
+    run = next(iter(found)).load()
+    sys.argv = [command, *arguments]
+    start = time.perf_counter()
+    code = run() or 0
+    if code == 0:
+        measured = {"seconds": round(time.perf_counter() - start, 2), "peak_memory_bytes": _peak_memory()}
+        write_text(Path(costs), json.dumps(measured))
+    return int(code)
+
+
+def _peak_memory() -> int | None:
+    """In bytes: of the GPU if it was used, else of this process's main memory; ``None`` on Windows."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.max_memory_allocated():
+        return int(torch.cuda.max_memory_allocated())
+    try:
+        import resource
+    except ModuleNotFoundError:
+        return None
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

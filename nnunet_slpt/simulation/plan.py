@@ -1,0 +1,135 @@
+"""From a request to what will be run: the division of the cases, the campaigns, the folder's record.
+
+Owns ``simulation.json``: whoever goes on with a folder goes on with the same question. Writes nothing.
+"""
+
+__all__ = ["RECORD", "Plan", "check_question", "plan_simulation"]
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nnunet_slpt.errors import SimulationError
+from nnunet_slpt.evaluation import check_packages
+from nnunet_slpt.files import read_bytes
+from nnunet_slpt.model_folder import read_model
+from nnunet_slpt.selection.budget import parse_budget
+from nnunet_slpt.simulation.grid import Campaign, Cell, make_grid, part_of
+from nnunet_slpt.simulation.request import Request
+from nnunet_slpt.simulation.source import Source, read_source
+
+RECORD = "simulation.json"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a request comes to, before anything is run.
+
+    Args:
+        request: what was asked for.
+        source: the labelled dataset, divided.
+        configuration: of the model.
+        campaigns: of this call's part.
+        question: what every cell has in common; ``simulation.json``.
+    """
+
+    request: Request
+    source: Source
+    configuration: str
+    campaigns: tuple[Campaign, ...]
+    question: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def cells(self) -> Path:
+        """The folder of the results."""
+        return self.request.output / "cells"
+
+    @property
+    def all_cells(self) -> list[Cell]:
+        """Of this part."""
+        return [cell for one in self.campaigns for cell in one.cells]
+
+    @property
+    def finished(self) -> list[Cell]:
+        """Those that are there."""
+        return [cell for cell in self.all_cells if (self.cells / f"{cell.name}.json").exists()]
+
+    def text(self) -> str:
+        """For people."""
+        budgets = ", ".join(map(str, self.campaigns[0].budgets)) if self.campaigns else "none"
+        pool, test = len(self.source.pool), len(self.source.test)
+        return (
+            f"{self.source.folder.name}: {pool} cases to choose from, {test} to test. "
+            f"{len(self.campaigns)} campaigns with budgets of {budgets} cases: "
+            f"{len(self.all_cells)} cells, {len(self.finished)} of them finished."
+        )
+
+
+def plan_simulation(request: Request) -> Plan:
+    """Check all that can be checked at once.
+
+    Args:
+        request: what the user wants.
+
+    Raises:
+        SLPTError: it cannot be done, or the folder holds another simulation.
+    """
+    check_packages()
+    source = read_source(request.dataset, request.test, request.pool)
+    budgets = [parse_budget(text, len(source.pool)) for text in request.budgets]
+    grid = make_grid(request.methods, request.strategies, budgets, request.seeds)
+    model = read_model(request.model, request.configuration)
+    question = _question(request, source, model.configuration, sorted(budgets))
+    check_question(request.output / RECORD, question)
+    mine = tuple(part_of(grid, request.parts, request.part))
+    return Plan(request, source, model.configuration, mine, question)
+
+
+def _question(request: Request, source: Source, configuration: str, budgets: Sequence[int]) -> dict[str, Any]:
+    return {
+        "dataset": source.folder.name,
+        "model": str(request.model.resolve()),
+        "configuration": configuration,
+        "training": {"epochs": request.epochs, "iterations_per_epoch": request.iterations},
+        "batch_size": request.batch_size,
+        "mirroring": request.mirroring,
+        "calibrate": request.calibrate,
+        "tolerance_mm": request.tolerance_mm,
+        "pool": list(source.pool),
+        "test": list(source.test),
+        "budgets": list(budgets),
+    }
+
+
+def check_question(file: Path, question: Mapping[str, Any]) -> None:
+    """Refuse to mix two simulations in one folder. Only larger budgets may be added.
+
+    Args:
+        file: the folder's record, if there is one.
+        question: of this call.
+
+    Raises:
+        SimulationError: it is another question.
+    """
+    if not file.exists():
+        return
+    before = json.loads(read_bytes(file))
+    changed = [key for key, value in question.items() if key != "budgets" and before.get(key) != value]
+    common = min(len(before["budgets"]), len(question["budgets"]))
+    if before["budgets"][:common] != question["budgets"][:common]:
+        changed.append("budgets")
+    if changed:
+        words = "; ".join(
+            f"{key}: got {_brief(question[key])}, there {_brief(before.get(key))}" for key in changed
+        )
+        raise SimulationError(
+            f"{file.parent} holds another simulation ({words}). Take another --output, or the same settings; "
+            "methods, strategies and seeds may be added, and budgets above the largest."
+        )
+
+
+def _brief(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

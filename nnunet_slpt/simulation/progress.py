@@ -1,0 +1,95 @@
+"""How far a simulation is, and how long it will still take by what its cells have taken so far.
+
+Must not import torch or nnU-Net.
+"""
+
+__all__ = ["Progress"]
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from types import TracebackType
+
+from tqdm import tqdm
+
+from nnunet_slpt.simulation.grid import Cell
+
+
+class Progress:
+    """A bar over cells; may be told from several threads.
+
+    A method's cells are expected to take what its own have taken in this call, or, before the first of them,
+    what those of the others have.
+
+    Args:
+        cells: all of this call.
+        finished: those that were there before.
+        jobs: how many run at the same time.
+    """
+
+    def __init__(self, cells: Iterable[Cell], finished: Iterable[Cell], jobs: int) -> None:
+        self._all, self._there, self._jobs = list(cells), set(finished), jobs
+        self._seconds: dict[str, list[float]] = defaultdict(list)
+        self._since: dict[int, float] = {}
+        self._lock = threading.Lock()
+        self._bar = tqdm(
+            total=len(self._all),
+            initial=len(self._there),
+            unit="cell",
+            bar_format="{desc}{n}/{total} |{bar}| {elapsed}{postfix}",
+        )
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()
+
+    def begin(self) -> None:
+        """This thread begins with a campaign now."""
+        with self._lock:
+            self._since[threading.get_ident()] = time.monotonic()
+
+    def finished(self, cell: Cell) -> None:
+        """This thread has a cell's result.
+
+        Args:
+            cell: whose; one that was there before changes nothing.
+        """
+        with self._lock:
+            now, me = time.monotonic(), threading.get_ident()
+            if cell not in self._there:
+                self._seconds[cell.method].append(now - self._since[me])
+                self._there.add(cell)
+                self._bar.set_postfix_str(f"about {_in_words(self.seconds_left())} left", refresh=False)
+                self._bar.update()
+            self._since[me] = now
+
+    def seconds_left(self) -> float:
+        """An estimate; of the cells that are left, shared by the jobs."""
+        everything = [seconds for taken in self._seconds.values() for seconds in taken]
+        left = 0.0
+        for cell in self._all:
+            if cell not in self._there:
+                taken = self._seconds.get(cell.method) or everything
+                left += sum(taken) / len(taken)
+        return left / self._jobs
+
+    def say(self, text: str) -> None:
+        """Print above the bar.
+
+        Args:
+            text: for people.
+        """
+        with self._lock:
+            self._bar.write(text)
+
+
+def _in_words(seconds: float) -> str:
+    """Rounded as far as it deserves: ``50 s``, ``12 min``, ``3.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

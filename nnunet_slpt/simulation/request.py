@@ -1,0 +1,115 @@
+"""What the user asks of a simulation: one frozen object, from the command line or from Python.
+
+Must not import torch or nnU-Net.
+"""
+
+__all__ = ["Request", "has_prompts", "needs_of"]
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from nnunet_slpt.config import PromptConfig
+from nnunet_slpt.errors import SimulationError, one_of
+from nnunet_slpt.evaluation import TOLERANCE_MM
+from nnunet_slpt.selection.strategies import STRATEGIES, TESLA, resolve
+from nnunet_slpt.tuning_methods import SLPT, TUNING_METHODS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One call of ``nnunet_slpt_simulate``.
+
+    Args:
+        dataset: name or number of a labelled dataset.
+        model: the pretrained model's folder or zip.
+        output: folder for all that is made.
+        methods: tuning methods.
+        strategies: selection strategies.
+        budgets: numbers of labelled cases, or percentages of the pool.
+        seeds: of everything random.
+        test: file with names, or a number or percentage of cases.
+        pool: file with names; ``None`` takes all but the test cases.
+        configuration: of the model; ``None`` takes what there is.
+        epochs: of each tuning.
+        iterations: in an epoch.
+        batch_size: ``None`` follows nnU-Net's rule.
+        device: ``cuda``, ``cpu`` or ``mps``.
+        gpus: numbers of the GPUs to spread the jobs over; empty takes what torch takes.
+        jobs: how many campaigns run at the same time.
+        parts: how many calls share the campaigns.
+        part: which of them this is, from 0 on.
+        mirroring: predict with mirrored images too.
+        calibrate: see how well a strategy's uncertainty predicts the error on the rest of the pool.
+        tolerance_mm: of the surface distance.
+        command: as the user typed it, for the record.
+
+    Raises:
+        SLPTError: a name is unknown, a number out of range, or a strategy and a method do not go together.
+    """
+
+    dataset: str
+    model: Path
+    output: Path
+    methods: tuple[str, ...] = ("slpt", "full_adamw")
+    strategies: tuple[str, ...] = ("random",)
+    budgets: tuple[str, ...] = ("5%", "10%", "20%")
+    seeds: tuple[int, ...] = (0, 1, 2)
+    test: str = "20%"
+    pool: Path | None = None
+    configuration: str | None = None
+    epochs: int = 40
+    iterations: int = 250
+    batch_size: int | None = None
+    device: str = "cuda"
+    gpus: tuple[str, ...] = ()
+    jobs: int = 1
+    parts: int = 1
+    part: int = 0
+    mirroring: bool = True
+    calibrate: bool = False
+    tolerance_mm: float = TOLERANCE_MM
+    command: str = ""
+
+    def __post_init__(self) -> None:
+        for kind, names, known in (
+            ("method", self.methods, TUNING_METHODS),
+            ("strategy", self.strategies, (TESLA, *STRATEGIES)),
+        ):
+            for name in names:
+                if name not in known:
+                    raise SimulationError(f"{one_of(kind, name, known)}.")
+        if self.jobs < 1:
+            raise SimulationError(f"--jobs is {self.jobs}, expected 1 or more.")
+        PromptConfig(epochs=self.epochs, iterations_per_epoch=self.iterations)
+        if len(self.budgets) > 1:  # with one, no tuned model chooses
+            self._check_prompts()
+
+    def _check_prompts(self) -> None:
+        """Refuse strategies that ask K prompts with methods that have none."""
+        plain = [name for name in self.methods if not has_prompts(name)]
+        asking = [name for name in self.strategies if "predictions" in needs_of(name, 1)]
+        if plain and asking:
+            raise SimulationError(
+                f"Strategies that ask K prompts ({', '.join(asking)}) cannot go with methods that have none "
+                f"({', '.join(plain)}). Simulate these with other strategies, in a call of its own."
+            )
+
+
+def has_prompts(method: str) -> bool:
+    """Whether a method tunes prompts that can disagree.
+
+    Args:
+        method: its name.
+    """
+    trainer, settings = TUNING_METHODS[method]
+    return trainer == SLPT and settings.get("prompts", PromptConfig().prompts) > 1
+
+
+def needs_of(strategy: str, number: int) -> frozenset[str]:
+    """What a strategy looks at in a round.
+
+    Args:
+        strategy: its name, or ``tesla``.
+        number: of the round, from 0 on.
+    """
+    return STRATEGIES[resolve(strategy, any_labelled=number > 0)].needs

@@ -1,0 +1,73 @@
+"""Predictions against the truth that the referee keeps.
+
+Reads with nnU-Net's reader; what the numbers mean is ``evaluation``'s. Must not import torch.
+"""
+
+__all__ = ["Scores", "mean_dice", "score_cases"]
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from nnunet_slpt.datasets.image_checks import find_reader
+from nnunet_slpt.datasets.label_checks import LabelValues
+from nnunet_slpt.datasets.workers import Workers
+from nnunet_slpt.errors import SimulationError
+from nnunet_slpt.evaluation import case_scores
+from nnunet_slpt.simulation.source import Source
+
+Scores = dict[str, dict[str, dict[str, float | None]]]  # case → class → metric
+PROCESSES = 4
+
+
+def score_cases(source: Source, names: Sequence[str], predictions: Path, tolerance_mm: float) -> Scores:
+    """Measure predictions of cases.
+
+    Args:
+        source: has their labels.
+        names: of the cases.
+        predictions: folder of nnU-Net's predictions.
+        tolerance_mm: of the surface distance.
+
+    Raises:
+        SimulationError: a prediction is missing.
+    """
+    about = source.dataset_json
+    cases = [source.cases[name] for name in names]
+    values = LabelValues.of(about)
+    pairs = [(case.label, predictions / f"{case.name}{about['file_ending']}") for case in cases]
+    missing = [str(predicted) for _, predicted in pairs if not predicted.is_file()]
+    if missing:
+        raise SimulationError(
+            f"{len(missing)} predictions are missing, the first is {missing[0]}. Remove the folder around it "
+            "and start again."
+        )
+    score = partial(
+        _score,
+        reader=find_reader(cases, about),
+        classes=dict(values.classes),
+        ignore=values.ignore,
+        tolerance_mm=tolerance_mm,
+    )
+    with Workers(PROCESSES) as workers:
+        return dict(zip(names, workers.answers(score, pairs, "Scores"), strict=True))
+
+
+def mean_dice(classes: Mapping[str, Mapping[str, float | None]]) -> float | None:
+    """Of a case's classes, of those that can be measured; ``None`` if none can.
+
+    Args:
+        classes: class → metric → number.
+    """
+    known = [scores["dice"] for scores in classes.values() if scores["dice"] is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _score(files: tuple[Path, Path], reader: Any, **how: Any) -> dict[str, dict[str, float | None]]:
+    label, predicted = files
+    (truth, about), (prediction, _) = (reader.read_seg(str(file)) for file in (label, predicted))
+    maps = (np.rint(voxels[0]).astype(np.int64) for voxels in (truth, prediction))
+    return case_scores(*maps, spacing_mm=about["spacing"], **how)

@@ -1,0 +1,193 @@
+"""The folders of one campaign: all that its commands can see.
+
+Owns what lies where, and the labels: a case's label comes here, as a copy, when it was paid for. No command
+is told of a folder that holds others, but for the choice of a strategy that counts on labels. Must not import
+torch.
+"""
+
+__all__ = ["Stage", "link_images"]
+
+import json
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from glob import escape
+from pathlib import Path
+from typing import Any
+
+from nnunet_slpt.config import PLANS_KEY
+from nnunet_slpt.files import write_json
+from nnunet_slpt.simulation.source import Source
+
+TUNING_FOLD = "0"
+
+
+def link_images(source: Source, raw: Path) -> None:
+    """A raw dataset with the images of the pool and of the test cases, and without a label.
+
+    Args:
+        source: where they come from.
+        raw: folder of the new dataset.
+    """
+    ending = source.dataset_json["file_ending"]
+    for part, names in (("imagesTr", source.pool), ("imagesTs", source.test)):
+        (raw / part).mkdir(parents=True, exist_ok=True)
+        for name in names:
+            images = source.cases[name].images
+            links = {f"{name}_{channel:04d}{ending}": image for channel, image in enumerate(images)}
+            links[f"{name}.json"] = images[0].with_name(f"{name}.json")  # the spacing of a TIFF
+            for link, file in links.items():
+                if file.exists() and not (raw / part / link).is_symlink():
+                    (raw / part / link).symlink_to(file.resolve())
+    about = {key: value for key, value in source.dataset_json.items() if key != "dataset"}
+    write_json(raw / "dataset.json", about | {"numTraining": 0})
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The folders of one campaign.
+
+    Args:
+        folder: of the campaign.
+        shared: with what all campaigns have in common: linked images, and plans.
+        source: the labelled dataset; only the referee knows it.
+        plans: name of the plans.
+    """
+
+    folder: Path
+    shared: Path
+    source: Source
+    plans: str
+
+    @property
+    def dataset(self) -> str:
+        """The dataset's name, the same everywhere."""
+        return self.source.folder.name
+
+    @property
+    def raw(self) -> Path:
+        """The raw dataset as the campaign knows it."""
+        return self.folder / "raw" / self.dataset
+
+    @property
+    def preprocessed(self) -> Path:
+        """Plans, preprocessed cases and the split to train with."""
+        return self.folder / "preprocessed" / self.dataset
+
+    @property
+    def rounds(self) -> Path:
+        """The records of what was chosen."""
+        return self.folder / "desk" / self.dataset / "slpt_selection"
+
+    @property
+    def logs(self) -> Path:
+        """What the commands printed and cost."""
+        return self.folder / "logs"
+
+    def results(self, number: int) -> Path:
+        """Where the models of a round lie: each round has its own, tuned from the pretrained one."""
+        return self.folder / "results" / f"round_{number:02d}"
+
+    def environment(self, number: int) -> dict[str, str]:
+        """For the commands of a round, but for choosing.
+
+        Args:
+            number: of the round.
+        """
+        return {
+            "nnUNet_raw": str(self.raw.parent),
+            "nnUNet_preprocessed": str(self.preprocessed.parent),
+            "nnUNet_results": str(self.results(number)),
+        }
+
+    def choosing_environment(self, sees_labels: bool) -> dict[str, str]:
+        """For choosing: it has a desk of its own, since its split file is not the one to train with.
+
+        Args:
+            sees_labels: the strategy is a research baseline that counts foreground in the pool's labels.
+        """
+        raw = self.source.folder.parent if sees_labels else self.raw.parent
+        desk = self.folder / "desk"
+        desk.mkdir(parents=True, exist_ok=True)
+        return {"nnUNet_raw": str(raw), "nnUNet_preprocessed": str(desk), "nnUNet_results": str(desk)}
+
+    def set_up(self, settings: Mapping[str, Any]) -> None:
+        """Images, plans and no label. May be called again.
+
+        Args:
+            settings: of the tuning, over those of the plans.
+        """
+        (self.raw / "labelsTr").mkdir(parents=True, exist_ok=True)
+        for part in ("imagesTr", "imagesTs"):
+            if not (self.raw / part).is_symlink():
+                (self.raw / part).symlink_to((self.shared / "raw" / self.dataset / part).resolve())
+        shutil.copy(self.shared / "raw" / self.dataset / "dataset.json", self.raw)
+        self.preprocessed.mkdir(parents=True, exist_ok=True)
+        for file in (self.shared / "preprocessed" / self.dataset).glob("*.json"):
+            shutil.copy(file, self.preprocessed)
+        file = self.preprocessed / f"{self.plans}.json"
+        plans = json.loads(file.read_text())
+        write_json(file, plans | {PLANS_KEY: plans[PLANS_KEY] | dict(settings)})
+
+    def hand_over(self, names: Iterable[str]) -> None:
+        """Put the labels of cases into the campaign's dataset.
+
+        Args:
+            names: of the cases that were paid for.
+        """
+        for name in names:
+            label = self.source.cases[name].label
+            target = self.raw / "labelsTr" / label.name
+            if not target.exists():
+                part = target.with_name(f".{target.name}.part")
+                shutil.copy(label, part)
+                os.replace(part, target)
+
+    def split(self, labelled: Iterable[str]) -> None:
+        """Let all labelled cases train. One of them validates as well, because nnU-Net wants one.
+
+        Args:
+            labelled: names.
+        """
+        train = sorted(labelled)
+        write_json(self.preprocessed / "splits_final.json", [{"train": train, "val": train[:1]}])
+
+    def links(self, names: Iterable[str]) -> Path:
+        """A folder with the images of some cases of the pool, and no others.
+
+        Args:
+            names: of the cases.
+        """
+        folder = self.folder / "rest"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        for name in names:
+            for image in sorted((self.raw / "imagesTr").glob(f"{escape(name)}_[0-9][0-9][0-9][0-9].*")):
+                (folder / image.name).symlink_to(image.resolve())
+        return folder
+
+    def all_but_pool(self) -> list[str]:
+        """The option that keeps a choice within the pool, where all cases are seen."""
+        others = sorted({*self.source.cases} - {*self.source.pool})
+        if not others:
+            return []
+        file = self.folder / "not_in_pool.json"
+        write_json(file, others)
+        return ["--exclude", str(file)]
+
+    def forget(self, number: int) -> None:
+        """Remove what is not needed any more after a round: predictions, and the models before.
+
+        Args:
+            number: of the round.
+        """
+        shutil.rmtree(self.folder / "predictions", ignore_errors=True)
+        for earlier in range(number):
+            shutil.rmtree(self.results(earlier), ignore_errors=True)
+
+    def chosen(self) -> list[list[str]]:
+        """Names of the cases that each round chose, in its order."""
+        files = sorted(self.rounds.glob("round_[0-9][0-9].json"))
+        contents = [json.loads(file.read_text()) for file in files]
+        return [[case["name"] for case in one["cases"] if case["chosen"]] for one in contents]

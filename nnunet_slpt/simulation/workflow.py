@@ -1,0 +1,151 @@
+"""A whole simulation: *request → plan → plans of nnU-Net → campaigns, some at a time → cells → report*.
+
+Owns the order of things. Must not import torch.
+"""
+
+__all__ = ["simulate"]
+
+import json
+import os
+import platform
+import queue
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from nnunet_slpt import __version__
+from nnunet_slpt.errors import FileError, SimulationError, SLPTError
+from nnunet_slpt.evaluation.report import write_report
+from nnunet_slpt.files import LOCK, exclusive, read_bytes, write_json
+from nnunet_slpt.simulation.campaign import Settings, run_campaign
+from nnunet_slpt.simulation.grid import Campaign
+from nnunet_slpt.simulation.plan import RECORD, Plan, check_question, plan_simulation
+from nnunet_slpt.simulation.progress import Progress
+from nnunet_slpt.simulation.request import Request
+from nnunet_slpt.simulation.stage import Stage, link_images
+from nnunet_slpt.simulation.steps import Steps
+
+Say = Callable[[str], None]
+PLANS = "nnUNetSLPTPlans"
+PATIENCE_SECONDS = 600  # for another part that makes the plans
+PACKAGES = ("nnunetv2", "torch", "numpy")
+
+
+def simulate(request: Request, say: Say = print) -> bool:
+    """Run what is not finished, and write the report.
+
+    Args:
+        request: what the user wants.
+        say: told what is going on, a line at a time.
+
+    Returns:
+        Whether all cells of this part are there.
+
+    Raises:
+        SLPTError: it cannot be begun.
+    """
+    plan = plan_simulation(request)
+    say(plan.text())
+    shared = _prepare(plan)
+    settings = _settings(plan)
+    gpus: queue.Queue[str | None] = queue.Queue()
+    for number in range(request.jobs):
+        gpus.put(request.gpus[number % len(request.gpus)] if request.gpus else None)
+
+    def run(campaign: Campaign) -> bool:
+        stage = Stage(shared.parent / "campaigns" / campaign.name, shared, plan.source, PLANS)
+        gpu = gpus.get()
+        progress.begin()
+        try:
+            for cell in run_campaign(campaign, stage, settings, Steps(stage.logs, gpu), plan.cells):
+                progress.finished(cell)
+        except SLPTError as error:
+            progress.say(f"{campaign.name} cannot go on: {error}")
+            return False
+        finally:
+            gpus.put(gpu)
+        return True
+
+    with Progress(plan.all_cells, plan.finished, request.jobs) as progress:
+        done = _at_once(run, plan.campaigns, request.jobs)
+    if plan.finished:
+        write_report(plan.cells, request.output / "report")
+        say(f"Wrote {request.output / 'report' / 'summary.md'}")
+    return all(done)
+
+
+def _at_once(run: Callable[[Campaign], bool], campaigns: Sequence[Campaign], jobs: int) -> list[bool]:
+    """Run some campaigns at a time; an interruption (Ctrl-C) ends those that run and begins no other."""
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        return list(pool.map(run, campaigns))
+    except KeyboardInterrupt as error:
+        raise SimulationError("Interrupted. The same call goes on from here.") from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _prepare(plan: Plan) -> Path:
+    """Images without labels, and plans, once for all campaigns and all parts; the folder."""
+    request, shared = plan.request, plan.request.output.resolve() / "shared"
+    steps = Steps(shared / "logs")
+    with _alone(request.output):
+        check_question(request.output / RECORD, plan.question)  # another part may have begun since
+        link_images(plan.source, shared / "raw" / plan.source.folder.name)
+        words: list[str | Path] = [
+            "nnunet_slpt_plan",
+            "-d",
+            plan.source.folder.name,
+            "-p",
+            PLANS,
+            "--overwrite",
+        ]
+        words += ["-m", request.model.resolve(), "-c", plan.configuration]
+        words += [] if request.batch_size is None else ["--batch_size", str(request.batch_size)]
+        folders = {f"nnUNet_{kind}": str(shared / kind) for kind in ("raw", "preprocessed", "results")}
+        steps.run("plan", words, folders)
+        known = json.loads(read_bytes(file)) if (file := request.output / RECORD).exists() else plan.question
+        longest = max(known["budgets"], plan.question["budgets"], key=len)
+        write_json(request.output / RECORD, {**plan.question, "budgets": longest})
+        plan.cells.mkdir(exist_ok=True)
+    return shared
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """The lock of a folder, waiting for other parts that prepare it."""
+    for _ in range(PATIENCE_SECONDS):
+        try:
+            with exclusive(folder):
+                yield
+                return
+        except FileError:
+            if not (folder / LOCK).exists():
+                raise
+            time.sleep(1)
+    raise SimulationError(
+        f"{folder} is held by another call for more than {PATIENCE_SECONDS} s. End that call."
+    )
+
+
+def _settings(plan: Plan) -> Settings:
+    request = plan.request
+    versions = {"nnunet_slpt": __version__} | {name: version(name) for name in PACKAGES}
+    return Settings(
+        model=request.model.resolve(),
+        configuration=plan.configuration,
+        device=request.device,
+        training=plan.question["training"],
+        mirroring=request.mirroring,
+        calibrate=request.calibrate,
+        tolerance_mm=request.tolerance_mm,
+        about={
+            "settings": {key: value for key, value in plan.question.items() if key not in ("pool", "test")},
+            "versions": versions,
+            "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
+            "command": request.command,
+        },
+    )

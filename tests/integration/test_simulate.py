@@ -1,0 +1,117 @@
+"""``nnunet_slpt_simulate`` on the tiny task: every command for real, killed and continued, extended."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nnunet_slpt.simulation import steps
+from nnunet_slpt.simulation.cli import main
+
+
+@pytest.fixture
+def call(task: Any, tmp_path: Path) -> Any:
+    """The command with all that stays the same between calls, and the folder that it fills."""
+    test = tmp_path / "test.json"
+    test.write_text(json.dumps(["case_4", "case_5"]))
+    model = task.ordinary_model()
+    shutil.rmtree(task.preprocessed)  # a simulation needs neither plans nor preprocessed cases
+    output = tmp_path / "simulation"
+
+    def run(words: str) -> int:
+        fixed = (
+            f"-d 801 -m {model} -o {output} --test {test} --epochs 1 --iterations 2 -device cpu --disable_tta"
+        )
+        return main([*fixed.split(), *words.split()])
+
+    run.output = output  # type: ignore[attr-defined]
+    return run
+
+
+def cells(call: Any) -> dict[str, Any]:
+    return {file.stem: json.loads(file.read_text()) for file in (call.output / "cells").glob("*.json")}
+
+
+def pull_the_plug(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    """Interrupt before the command of this number."""
+    real, count = steps.subprocess.run, 0
+
+    def run(*args: Any, **kwargs: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count == at:
+            raise KeyboardInterrupt
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(steps.subprocess, "run", run)
+
+
+TESLA = "--methods slpt --strategies tesla --seeds 0 --calibrate --budgets 2 3"
+
+
+def test_campaigns_from_the_first_choice_to_the_report(
+    call: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with monkeypatch.context() as patch:
+        pull_the_plug(patch, at=5)  # after plan, choose, preprocess, tune
+        assert call(TESLA) == 2
+    assert "The same call goes on from here" in capsys.readouterr().err
+    assert not cells(call)
+
+    tuned = call.output / "campaigns" / "slpt__tesla__0" / "logs" / "00_tune.json"
+    before = tuned.stat().st_mtime_ns
+    assert call(TESLA) == 0
+    assert tuned.stat().st_mtime_ns == before
+    found = cells(call)
+    check_tesla(found["slpt__tesla__2__0"], found["slpt__tesla__3__0"])
+    labels = next((call.output / "campaigns" / "slpt__tesla__0" / "raw").glob("*/labelsTr"))
+    named = {file.name.removesuffix(".nii.gz") for file in labels.iterdir()}
+    assert named == {*found["slpt__tesla__3__0"]["labelled"]}
+    assert "slpt" in (call.output / "report" / "summary.md").read_text()
+
+    baseline = "--methods full_adamw --strategies foreground_random --seeds 0 --calibrate --budgets 2"
+    assert call(baseline) == 0
+    assert cells(call).items() > found.items()
+    capsys.readouterr()
+    assert call("--methods slpt --strategies random --budgets 2 3") == 2
+    assert "holds another simulation (calibrate: got False, there True)" in capsys.readouterr().err
+
+
+def check_tesla(first: Any, second: Any) -> None:
+    assert first["labelled"] == second["labelled"][:2]
+    assert len({*second["labelled"]}) == 3
+    assert not {*second["labelled"]} & {"case_4", "case_5"}
+    assert sorted(first["test"]) == ["case_4", "case_5"]
+    assert set(first["test"]["case_4"]) == {"organ", "lesion"}
+    assert 0 < first["costs"]["tuned_parameters"] < first["costs"]["parameters"]
+    assert set(first["pool"]) == {"case_0", "case_1", "case_2", "case_3"} - {*first["labelled"]}
+    assert all(0 <= case["uncertainty"] <= 1 for case in first["pool"].values())
+    assert second["pool"] is None  # one case is left, and there is nothing to rank
+
+
+def test_a_strategy_that_asks_prompts_needs_a_method_that_has_them(
+    call: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("--methods slpt full_adamw slpt_k1 --strategies random tesla --budgets 2 3") == 2
+    assert "cannot go with methods that have none (full_adamw, slpt_k1)" in capsys.readouterr().err
+    assert not call.output.exists()
+
+
+def test_a_campaign_that_fails_does_not_take_the_others_along(
+    call: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = steps.subprocess.run
+
+    def failing(words: list[str], **kwargs: Any) -> Any:
+        if "nnUNetv2_train" in words and "slpt__random__0" in words[3]:
+            words = [*words[:4], "nnUNetv2_train", "--nonsense"]
+        return real(words, **kwargs)
+
+    monkeypatch.setattr(steps.subprocess, "run", failing)
+    assert call("--methods slpt head --strategies random --seeds 0 --budgets 2") == 1
+    assert list(cells(call)) == ["head__random__2__0"]
+    assert "slpt__random__0 cannot go on: nnUNetv2_train --nonsense ended with 2" in capsys.readouterr().out

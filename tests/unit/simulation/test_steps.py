@@ -1,0 +1,45 @@
+"""A step is run once, in a process of its own, with what it cost; a failure shows its last lines."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from nnunet_slpt.errors import SimulationError
+from nnunet_slpt.simulation.steps import Steps
+
+COMMAND = ["nnunet_slpt_env", "--shell", "fish"]
+
+
+def test_a_step_is_run_once_and_tells_its_costs(tmp_path: Path) -> None:
+    steps = Steps(tmp_path / "logs")
+    assert not steps.done("env")
+    costs = steps.run("env", COMMAND, {})
+    assert steps.done("env")
+    assert steps.text("env").startswith("set -gx nnUNet_extTrainer")
+    assert costs["peak_memory_bytes"] > 2**20
+    (tmp_path / "logs" / "env.log").unlink()
+    assert steps.run("env", COMMAND, {}) == costs
+    assert not (tmp_path / "logs" / "env.log").exists()
+
+
+def test_a_failed_step_is_not_done(tmp_path: Path) -> None:
+    steps = Steps(tmp_path)
+    with pytest.raises(
+        SimulationError, match=r"(?s)nnunet_slpt_env --nonsense ended with 2.*\| .*--nonsense"
+    ):
+        steps.run("env", ["nnunet_slpt_env", "--nonsense"], {})
+    assert not steps.done("env")
+    steps.run("env", COMMAND, {})
+    assert steps.done("env")
+
+
+def test_a_command_that_is_not_installed_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SimulationError, match="no_such_command is no installed command"):
+        Steps(tmp_path).run("a", ["no_such_command"], {})
+
+
+def test_environment_and_gpu_reach_the_command(tmp_path: Path) -> None:
+    Steps(tmp_path).run("a", COMMAND, {"nnUNet_extTrainer": "/mine"})
+    assert "/mine" in Steps(tmp_path).text("a")
+    assert json.loads((tmp_path / "a.json").read_text()).keys() == {"seconds", "peak_memory_bytes"}
