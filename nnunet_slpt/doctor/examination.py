@@ -63,10 +63,10 @@ def examine(request: Request) -> Examination:
     if _readable(patient):
         findings += _told(patient, OF_CASES)
         if patient.target.usable:
-            findings += _told(patient, (*OF_IMAGES, *OF_USABLE_IMAGES))
             # With another network, or other channels, they would tell the same in other words.
             if not any(one.level == "error" for one in of_model):
                 findings += _told(patient, OF_PLANS)
+            findings += _told(patient, (*OF_IMAGES, *OF_USABLE_IMAGES))
     once: dict[str, Finding] = {}
     for finding in findings:  # what is broken may stop several checks
         once.setdefault(finding.text, finding)
@@ -90,9 +90,9 @@ def can_be_planned(patient: Patient) -> Iterator[Finding]:
 
 
 def _patient(request: Request) -> Patient:
+    found = Seen.of(request.dataset, request.processes)  # before the model, which takes longer to read
     model = read_model(request.model, request.configuration, request.fold, request.checkpoint)
     plans = in_todays_format(model.plans, model.configuration)
-    found = Seen.of(request.dataset, request.processes)
     target = Seen(found.raw, found.preprocessed, found.processes, models_reader=plans["image_reader_writer"])
     target.label_values  # noqa: B018  without a usable dataset.json there is nothing to look at
     return Patient(model, plans, target, request.stem, request=request)

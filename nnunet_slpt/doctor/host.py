@@ -5,6 +5,7 @@ Writes nothing.
 
 __all__ = ["results_folder", "trainer"]
 
+import warnings
 from collections.abc import Iterator
 from contextlib import redirect_stdout
 from io import StringIO
@@ -32,7 +33,8 @@ def results_folder(_: Patient) -> Iterator[Finding]:
 def trainer(_: Patient) -> Iterator[Finding]:
     """nnU-Net finds our trainer by its name, as it will when it trains."""
     try:
-        with redirect_stdout(StringIO()):  # it tells where it searches
+        with redirect_stdout(StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what it imports on its way; it tells where it searches, too
             recursive_find_trainer_class_by_name(TRAINER)
     except RuntimeError:
         yield Finding(

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from nnunet_slpt.doctor.patches import patch_around
 from nnunet_slpt.doctor.patient import Patient
-from nnunet_slpt.doctor.words import share_in_words
+from nnunet_slpt.doctor.words import listed, share_in_words
 from nnunet_slpt.errors import some
 from nnunet_slpt.planners.findings import FAR_SPACING, Finding, in_words
 from nnunet_slpt.planners.transfer import resampled
@@ -25,18 +25,17 @@ FILLED = 0.5
 # Where even the smallest patch that the network takes is filled less than this, an image is a voxel or two
 # wide where the network is deepest.
 HARDLY_FILLED = 0.1
-DETAILED = 3  # cases of which the whole problem is told
 
 
 def unusable_images(patient: Patient) -> Iterator[Finding]:
     """Damaged, cut short, without voxels, with NaN, with channels that do not fit together."""
-    problems = [f"{one.case.name}: {one.image_problem}" for one in patient.target.looks if one.image_problem]
+    looks = patient.target.looks
+    problems = [(look.case.name, look.image_problem) for look in looks if look.image_problem]
     if problems:
         yield Finding(
             "error",
             "images",
-            f"{len(problems)} of {len(patient.target.looks)} cases have images that cannot be used: "
-            f"{some(problems, DETAILED)}.",
+            f"those of {len(problems)} of {len(looks)} cases cannot be used:{listed(problems)}",
             "Repair or replace the files, or move these cases away.",
         )
 
@@ -99,7 +98,7 @@ def field_of_view(patient: Patient) -> Iterator[Finding]:
         f"the model's spacing, where the median image has {in_words(median)}; of their patches "
         f"{1 - filled[filled < FILLED].mean():.0%} is padding."
     )
-    if np.prod(median / smaller) < HARDLY_FILLED:
+    if np.prod(np.minimum(median, smaller) / smaller) < HARDLY_FILLED:
         yield Finding(
             "error", "field of view", text, "Take a model of finer spacing, or with a smaller patch."
         )

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 
 from nnunet_slpt.doctor.looks import Look
 from nnunet_slpt.doctor.patient import Patient
+from nnunet_slpt.doctor.words import listed
 from nnunet_slpt.errors import some
 from nnunet_slpt.planners.findings import Finding
 
-DETAILED = 3  # cases of which the whole problem is told
 FEWEST = 2  # training cases; the trainer refuses fewer
 FOLDS = 5  # nnU-Net's generate_crossval_split needs as many cases
 
@@ -20,7 +20,7 @@ FOLDS = 5  # nnU-Net's generate_crossval_split needs as many cases
 def unusable_labels(patient: Patient) -> Iterator[Finding]:
     """Not on its image, fractions, unknown values, damaged."""
     wrong = [
-        f"{look.case.name}: {' '.join(look.label_problems)}"
+        (look.case.name, " ".join(look.label_problems))
         for look in patient.target.looks
         if look.label_problems
     ]
@@ -28,20 +28,20 @@ def unusable_labels(patient: Patient) -> Iterator[Finding]:
         yield Finding(
             "error",
             "labels",
-            f"{len(wrong)} of {patient.target.labelled} cannot be used: {some(wrong, DETAILED)}",
+            f"{len(wrong)} of {patient.target.labelled} cannot be used:{listed(wrong)}",
             "Correct these labels, or move them out of labelsTr.",
         )
 
 
 def few_labels(patient: Patient) -> Iterator[Finding]:
     """Too few to train on, or for nnU-Net's folds."""
-    labelled, name = patient.target.labelled, patient.target.name
+    labelled = patient.target.labelled
     if 0 < labelled < FEWEST:
         yield Finding(
             "error",
             "labels",
             f"1 case has one, tuning needs {FEWEST} or more.",
-            f"Choose the next to annotate: nnunet_slpt_select -d {name} -n 5 -m MODEL",
+            "Choose the next to annotate with nnunet_slpt_select.",
         )
     elif FEWEST <= labelled < FOLDS:
         yield Finding(

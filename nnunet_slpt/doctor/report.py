@@ -44,5 +44,8 @@ def as_text(examination: Examination) -> str:
 def _verdict(examination: Examination) -> str:
     counts = [(examination.count(level), level) for level in LEVELS]
     words = ", ".join(f"{count} {level}{'s' if count > 1 else ''}" for count, level in counts if count)
-    verdict = "Training makes sense" if examination.makes_sense else "Training makes no sense yet"
+    verdict = "Training makes no sense yet"
+    if examination.makes_sense:
+        labelled = examination.patient.target.labelled
+        verdict = "Training makes sense" if labelled else "Training will make sense once cases are labelled"
     return f"{verdict}: {words or 'nothing to tell'}."
