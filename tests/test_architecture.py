@@ -32,11 +32,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "pretrained": BASE | {"stem"},
     "model_folder": BASE | {"pretrained"},
     **dict.fromkeys(("trainers", "planners", "preprocessing", "selection"), BASE | MIDDLE),
+    "doctor": BASE | MIDDLE | {"planners"},
 }
 
 # nnU-Net and the packages that it brings and that we use through it.
 HOST = {"nnunetv2", "batchgenerators", "batchgeneratorsv2", "dynamic_network_architectures", "acvl_utils"}
-MAY_IMPORT_HOST = {"trainers", "planners", "preprocessing", "pretrained", "datasets"}
+MAY_IMPORT_HOST = {"trainers", "planners", "preprocessing", "doctor", "pretrained", "datasets"}
 # Of the other parts, these files alone: they read datasets and run the network.
 FILES_THAT_MAY_IMPORT_HOST = {f"selection/{name}.py" for name in ("maps", "network")}
 # Parts that may import only these, beside the standard library and this package.

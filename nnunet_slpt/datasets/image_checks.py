@@ -10,6 +10,7 @@ __all__ = [
     "find_reader",
     "image_files",
     "image_key",
+    "read_case",
     "read_file",
     "refuse_or_skip",
 ]
@@ -105,10 +106,40 @@ def check_one(case: Case, reader: ImageReader, channels: int | None = None) -> s
         channels: how many there must be; ``None`` accepts any number.
     """
     try:
-        _check(case, reader, channels)
+        read_case(case, reader, channels)
     except DatasetError as problem:
         return str(problem)
     return None
+
+
+def read_case(case: Case, reader: ImageReader, channels: int | None = None) -> Read:
+    """A case's images if they are whole, fit together and show something.
+
+    Args:
+        case: whose images are read, one file after the other.
+        reader: from ``find_reader``.
+        channels: how many there must be; ``None`` accepts any number.
+
+    Returns:
+        Voxels (C, X, Y, Z), and what the reader tells of the first file.
+
+    Raises:
+        DatasetError: the first thing that is wrong.
+    """
+    read: list[Read] = []
+    first: Geometry = {}
+    for file in case.images:
+        voxels, properties = _read_whole(file, reader)
+        geometry = geometry_of(voxels, properties)
+        first = first or geometry
+        _check_geometry(file, geometry, first)
+        read.append((voxels, properties))
+    count = sum(len(voxels) for voxels, _ in read)
+    if channels not in (None, count):
+        raise DatasetError(f"its {len(case.images)} file(s) hold {count} channel(s), expected {channels}")
+    if not any(voxels.min() < voxels.max() for voxels, _ in read):
+        raise DatasetError("it is empty: all voxels of a channel have the same value")
+    return np.concatenate([voxels for voxels, _ in read]) if len(read) > 1 else read[0][0], read[0][1]
 
 
 def refuse_or_skip(problems: Mapping[str, str], skip_unreadable: bool) -> frozenset[str]:
@@ -214,25 +245,14 @@ def _quietly() -> Iterator[list[str]]:
         log.removeHandler(complaints)
 
 
-def _check(case: Case, reader: ImageReader, channels: int | None) -> None:
-    count, filled = 0, False
-    first: Geometry = {}
-    for file in case.images:
-        voxels, properties = read_file(file, lambda name: reader.read_images([name]))
-        wrong = voxels.size - int(np.isfinite(voxels).sum())
-        if voxels.size == 0:
-            raise DatasetError(f"{file.name}: no voxels, its shape is {in_words(voxels.shape)}")
-        if wrong:
-            raise DatasetError(f"{file.name}: {wrong} of {voxels.size} voxels are NaN or infinite")
-        geometry = geometry_of(voxels, properties)
-        first = first or geometry
-        _check_geometry(file, geometry, first)
-        count += len(voxels)
-        filled = filled or bool(voxels.min() < voxels.max())
-    if channels not in (None, count):
-        raise DatasetError(f"its {len(case.images)} file(s) hold {count} channel(s), expected {channels}")
-    if not filled:
-        raise DatasetError("it is empty: all voxels of a channel have the same value")
+def _read_whole(file: Path, reader: ImageReader) -> Read:
+    voxels, properties = read_file(file, lambda name: reader.read_images([name]))
+    wrong = voxels.size - int(np.isfinite(voxels).sum())
+    if voxels.size == 0:
+        raise DatasetError(f"{file.name}: no voxels, its shape is {in_words(voxels.shape)}")
+    if wrong:
+        raise DatasetError(f"{file.name}: {wrong} of {voxels.size} voxels are NaN or infinite")
+    return voxels, properties
 
 
 def _check_geometry(file: Path, got: Geometry, first: Geometry) -> None:

@@ -1,6 +1,6 @@
 """The command ``nnunet_slpt_plan``: a parser over ``SLPTPlanner``, or ``draft_plans`` for a dry run."""
 
-__all__ = ["main"]
+__all__ = ["add_model_options", "main"]
 
 import argparse
 import json
@@ -74,23 +74,33 @@ def _parser() -> argparse.ArgumentParser:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    add_model_options(parser)
+    add = parser.add_argument
+    add("-p", "-plans_name", default=PLANS_NAME, metavar="PLANS", help=f"of the new plans ({PLANS_NAME})")
+    add("--epochs", type=int, metavar="N", help="of the tuning (default: 200)")
+    add("-K", "--prompts", type=int, metavar="K", help="number of prompts (default: 3)")
+    add("--overwrite", action="store_true", help="replace plans of this name; they are kept beside")
+    add("--dry_run", action="store_true", help="check and tell, but write nothing")
+    add("--json", action="store_true", help="print the report as JSON; everything else goes to stderr")
+    return parser
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """What each command asks that sets a model beside a dataset.
+
+    Args:
+        parser: that gets these options.
+    """
     add = parser.add_argument
     add("-d", required=True, metavar="DATASET", help="dataset name or number")
     add("-m", required=True, type=Path, metavar="MODEL", help="model folder, or an exported zip")
     add("-c", metavar="CONFIGURATION", help="which of the models in a zip; default: the only one")
     add("-f", metavar="FOLD", help="default: all, else the lowest")
     add("-chk", metavar="FILE", help="default: checkpoint_final.pth, else best, else latest")
-    add("-p", "-plans_name", default=PLANS_NAME, metavar="PLANS", help=f"of the new plans ({PLANS_NAME})")
     add("--patch_size", nargs="+", type=int, metavar="N", help="voxels an axis; default: the model's")
     add("--batch_size", type=_from_one, metavar="N", help="default: by nnU-Net's rule")
-    add("--epochs", type=int, metavar="N", help="of the tuning (default: 200)")
-    add("-K", "--prompts", type=int, metavar="K", help="number of prompts (default: 3)")
     add("--stem", choices=STEMS, help="make the first layer fit another number of channels")
-    add("--overwrite", action="store_true", help="replace plans of this name; they are kept beside")
-    add("--dry_run", action="store_true", help="check and tell, but write nothing")
-    add("--json", action="store_true", help="print the report as JSON; everything else goes to stderr")
     add("-npp", type=int, default=8, metavar="N", help="processes that read images (default: 8)")
-    return parser
 
 
 def _from_one(text: str) -> int:

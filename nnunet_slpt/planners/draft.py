@@ -4,7 +4,7 @@ Owns the order of steps: what names and numbers can refuse is refused before an 
 written at all.
 """
 
-__all__ = ["Draft", "Request", "draft_plans", "refuse_replacing"]
+__all__ = ["Draft", "Request", "draft_plans", "new_plans", "prompts_for", "refuse_replacing"]
 
 import re
 from dataclasses import dataclass, field, replace
@@ -119,18 +119,33 @@ def draft_plans(request: Request) -> Draft:
     """
     target = Target.of(request.dataset, request.processes)
     findings = _of_the_name(request, target)
-    prompts = _prompts(request, target)
     model = read_model(request.model, request.configuration, request.fold, request.checkpoint)
     comparison = Comparison(model, in_todays_format(model.plans, model.configuration), target, request.stem)
     findings += findings_of(comparison, AT_FIRST)
     refuse(findings)
-    prompts = _with_weights(prompts, comparison)
+    prompts = prompts_for(request, comparison)
     patch_size_for(comparison.settings, request.wishes.patch_size)
     findings += findings_of(comparison, OF_IMAGES)  # takes long, if there is no fingerprint
     refuse(findings)
-    plans = transfer(
+    plans = new_plans(request, comparison, prompts)
+    return Draft(request, target, model, plans, tuple(findings))
+
+
+def new_plans(request: Request, comparison: Comparison, prompts: PromptConfig) -> dict[str, Any]:
+    """The plans themselves.
+
+    Args:
+        request: what the user wants.
+        comparison: the model and the dataset.
+        prompts: the block ``slpt``.
+
+    Raises:
+        PlanningError: the patch does not fit the network, or the model's plans lack what normalisation needs.
+    """
+    target = comparison.target
+    return transfer(
         comparison.plans,
-        model.configuration,
+        comparison.model.configuration,
         dataset=target.name,
         plans_name=request.plans_name,
         reader=comparison.reader,
@@ -141,7 +156,31 @@ def draft_plans(request: Request) -> Draft:
         wishes=request.wishes,
         prompts=prompts,
     )
-    return Draft(request, target, model, plans, tuple(findings))
+
+
+def prompts_for(request: Request, comparison: Comparison) -> PromptConfig:
+    """The settings of the tuning, with the checkpoint, its hash, and what happens to its first layer.
+
+    Args:
+        request: what the user wants.
+        comparison: the model and the dataset.
+
+    Raises:
+        ConfigError: a setting is out of range.
+        PlanningError: the weights do not fit the network that the model's plans describe.
+    """
+    model, target = comparison.model, comparison.target
+    asked = {"prompts": request.prompts, "epochs": request.epochs}
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    prompts = PromptConfig(**given, region_based=has_regions(target.dataset_json["labels"]))
+    if len(target.channels) != len(comparison.model_channels):
+        prompts = replace(prompts, stem=comparison.stem)
+    plans = {**comparison.plans, PLANS_KEY: prompts.as_block()}
+    sha256 = frozen_hash(plans, model.configuration, target.dataset_json, model.pretrained)
+    file = model.pretrained.path.resolve()
+    if model.zipped:  # named by content, so that plans which were replaced still find theirs
+        file = target.preprocessed.resolve() / UNPACKED / f"{file.stem}_{sha256[:12]}.pth"
+    return replace(prompts, pretrained_checkpoint=str(file), pretrained_sha256=sha256)
 
 
 def refuse_replacing(plans_file: Path, overwrite: bool) -> None:
@@ -175,23 +214,3 @@ def _of_the_name(request: Request, target: Target) -> list[Finding]:
         return []
     text = f"{file} is replaced; what was preprocessed with it may not fit any more."
     return [Finding("warning", "plans", text, "Preprocess again.")]
-
-
-def _prompts(request: Request, target: Target) -> PromptConfig:
-    """The settings of the tuning, but for the weights."""
-    asked = {"prompts": request.prompts, "epochs": request.epochs}
-    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    return PromptConfig(**given, region_based=has_regions(target.dataset_json["labels"]))
-
-
-def _with_weights(prompts: PromptConfig, comparison: Comparison) -> PromptConfig:
-    """The same, with the checkpoint, its hash, and what happens to its first layer."""
-    model, target = comparison.model, comparison.target
-    if len(target.channels) != len(comparison.model_channels):
-        prompts = replace(prompts, stem=comparison.stem)
-    plans = {**comparison.plans, PLANS_KEY: prompts.as_block()}
-    sha256 = frozen_hash(plans, model.configuration, target.dataset_json, model.pretrained)
-    file = model.pretrained.path.resolve()
-    if model.zipped:  # named by content, so that plans which were replaced still find theirs
-        file = target.preprocessed.resolve() / UNPACKED / f"{file.stem}_{sha256[:12]}.pth"
-    return replace(prompts, pretrained_checkpoint=str(file), pretrained_sha256=sha256)

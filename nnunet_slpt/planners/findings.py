@@ -204,11 +204,15 @@ def labelled_cases(comparison: Comparison) -> Iterator[Finding]:
     """How many of the cases can teach anything."""
     target = comparison.target
     if target.labelled < len(target.cases):
+        some_are = "nnunet_slpt_preprocess takes these; nnUNetv2_preprocess would want a label for each case."
+        none_is = (
+            f"The first to annotate: nnunet_slpt_select -d {target.name} -n 5 -m {comparison.model.source}"
+        )
         yield Finding(
             "note",
             "cases",
             f"{target.labelled} of {len(target.cases)} have a label.",
-            "nnunet_slpt_preprocess takes these; nnUNetv2_preprocess would want a label for each case.",
+            some_are if target.labelled else none_is,
         )
 
 

@@ -3,7 +3,7 @@
 Must not import torch, nor write a file.
 """
 
-__all__ = ["as_json", "as_text"]
+__all__ = ["as_json", "as_text", "versions"]
 
 from dataclasses import asdict
 from importlib.metadata import version
@@ -31,7 +31,7 @@ def as_json(draft: Draft) -> dict[str, Any]:
         "carried_over": carried_over(draft),
         "findings": [asdict(finding) for finding in draft.findings],
         "next": next_commands(draft),
-        "versions": {"nnunet_slpt": __version__, **{name: version(name) for name in PACKAGES}},
+        "versions": versions(),
     }
 
 
@@ -52,6 +52,11 @@ def as_text(draft: Draft) -> str:
     if draft.findings:
         lines += ["", "What you should know:", *(f"  {finding}" for finding in draft.findings)]
     return "\n".join([*lines, "", "Next:", *(f"  {command}" for command in next_commands(draft))])
+
+
+def versions() -> dict[str, str]:
+    """Package → version, of this one and of those that decide what plans do."""
+    return {"nnunet_slpt": __version__, **{name: version(name) for name in PACKAGES}}
 
 
 def carried_over(draft: Draft) -> dict[str, str]:
@@ -75,7 +80,7 @@ def carried_over(draft: Draft) -> dict[str, str]:
         "normalisation": ", ".join(settings["normalization_schemes"]),
         "batch": _changed([settings["batch_size"]], [model.get("batch_size", settings["batch_size"])]),
         "reader": draft.plans["image_reader_writer"],
-        "prompts": f"K = {block['prompts']}, {block['epochs']} epochs",
+        "prompts": f"K = {block['prompts']}, {block['epochs']} epoch{'s' if block['epochs'] != 1 else ''}",
     }
 
 

@@ -3,7 +3,7 @@
 Pure: values in, values out. Must not import torch, nor read a file.
 """
 
-__all__ = ["Wishes", "batch_size_for", "patch_size_for", "transfer"]
+__all__ = ["INTENSITIES", "Wishes", "batch_size_for", "patch_size_for", "resampled", "shrinks_by", "transfer"]
 
 import copy
 import math
@@ -75,7 +75,8 @@ def transfer(
     order = list(plans["transpose_forward"])
     axes = len(settings["patch_size"])
     patch = patch_size_for(settings, wishes.patch_size)
-    median = _median_voxels(spacings_mm, shapes, settings["spacing"], order)
+    sizes = resampled(spacings_mm, shapes, settings["spacing"], order)
+    median = [float(size) for size in np.median(sizes, 0)]
     settings |= {
         "data_identifier": f"{plans_name}_{configuration}",
         "patch_size": patch,
@@ -123,7 +124,7 @@ def patch_size_for(settings: Mapping[str, Any], wanted: Sequence[int] | None) ->
     own = list(settings["patch_size"])
     if wanted is None:
         return own
-    steps = np.prod(np.array(settings["architecture"]["arch_kwargs"]["strides"]), axis=0).tolist()
+    steps = shrinks_by(settings)
     if len(wanted) != len(own):
         raise PlanningError(
             f"--patch_size has {len(wanted)} numbers, expected {len(own)}, one an axis as in the model's "
@@ -138,15 +139,35 @@ def patch_size_for(settings: Mapping[str, Any], wanted: Sequence[int] | None) ->
     return list(wanted)
 
 
-def _median_voxels(
-    spacings_mm: NDArray[np.float64], shapes: NDArray[np.int64], target_mm: Sequence[float], order: list[int]
-) -> list[float]:
-    """(3): of the images as they are after resampling, axes in the network's order."""
-    resampled = []
+def shrinks_by(settings: Mapping[str, Any]) -> list[int]:
+    """By what the network divides the patch along each axis; the patch has to be a multiple of it.
+
+    Args:
+        settings: the model's configuration.
+    """
+    steps: list[int] = np.prod(np.array(settings["architecture"]["arch_kwargs"]["strides"]), axis=0).tolist()
+    return steps
+
+
+def resampled(
+    spacings_mm: NDArray[np.float64],
+    shapes: NDArray[np.int64],
+    target_mm: Sequence[float],
+    order: Sequence[int],
+) -> NDArray[np.int64]:
+    """(cases, 3): voxels of the images as they are after resampling, axes in the network's order.
+
+    Args:
+        spacings_mm: (cases, 3), axes as the reader gives them.
+        shapes: (cases, 3), in voxels.
+        target_mm: spacing of the network; of two axes for a 2D network, which keeps the slices as they are.
+        order: the plans' ``transpose_forward``.
+    """
+    sizes = []
     for spacing, shape in zip(spacings_mm[:, order], shapes[:, order], strict=True):
-        wanted = [*spacing[: 3 - len(target_mm)], *target_mm]  # a 2D network keeps the slices as they are
-        resampled.append(compute_new_shape(shape, spacing, wanted))
-    return [float(size) for size in np.median(resampled, 0)]
+        wanted = [*spacing[: 3 - len(target_mm)], *target_mm]
+        sizes.append(compute_new_shape(shape, spacing, wanted))
+    return np.array(sizes, dtype=np.int64)
 
 
 def _in_turn(values: Sequence[Any], channels: int) -> list[Any]:

@@ -106,8 +106,8 @@ def _read_plans(home: Path, plans_name: str) -> Any:
     except FileNotFoundError as error:
         there = ", ".join(sorted(path.stem for path in home.glob("*Plans*.json"))) or "none"
         raise DatasetError(
-            f"There are no plans {file}; plans there: {there}. Pass one of them with -p, or move those of "
-            "the pretrained network here with nnUNetv2_move_plans_between_datasets."
+            f"There are no plans {file}; plans there: {there}. Pass one of them with -p, or make "
+            "them from the pretrained model with nnunet_slpt_plan."
         ) from error
     except (OSError, ValueError) as error:
         raise DatasetError(f"{file} cannot be read, expected JSON: {error}. Make the plans anew.") from error

@@ -54,7 +54,7 @@ def test_a_killed_process_is_told(pool, describe, monkeypatch):
     here, fork = os.getpid(), multiprocessing.get_context("fork")
     monkeypatch.setattr(workers, "START_SECONDS", 0.0)
     monkeypatch.setattr(workers.multiprocessing, "get_context", lambda _: fork)
-    monkeypatch.setattr(image_checks, "_check", lambda *_: os.getpid() == here or os._exit(9))
+    monkeypatch.setattr(image_checks, "read_case", lambda *_: os.getpid() == here or os._exit(9))
     with pytest.raises(DatasetError, match=r"was killed.*fewer than 2 processes .-npp"):
         check_images(pool, describe(".mha", 2), 2)
 

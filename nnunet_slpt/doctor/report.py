@@ -1,0 +1,51 @@
+"""What the doctor found, for people and for programs. Must not write a file."""
+
+__all__ = ["as_json", "as_text"]
+
+from dataclasses import asdict
+from typing import Any
+
+from nnunet_slpt.doctor.examination import LEVELS, Examination
+from nnunet_slpt.planners.report import versions
+
+
+def as_json(examination: Examination) -> dict[str, Any]:
+    """Everything, in JSON's types.
+
+    Args:
+        examination: made.
+    """
+    patient = examination.patient
+    return {
+        "dataset": patient.target.name,
+        "model": str(patient.model.source.absolute()),
+        "checkpoint": patient.model.checkpoint,
+        "configuration": patient.model.configuration,
+        "training_makes_sense": examination.makes_sense,
+        "findings": [asdict(finding) for finding in examination.findings],
+        "versions": versions(),
+    }
+
+
+def as_text(examination: Examination) -> str:
+    """The same in lines, errors first, the verdict last.
+
+    Args:
+        examination: made.
+    """
+    patient = examination.patient
+    lines = [f"{patient.target.name}, with {patient.model.checkpoint} of {patient.model.source}", ""]
+    for finding in examination.findings:
+        lines.append(f"{finding.level}: {finding.subject}: {finding.text}")
+        lines += [f"  {finding.remedy}"] if finding.remedy else []
+    return "\n".join([*lines, "", _verdict(examination)])
+
+
+def _verdict(examination: Examination) -> str:
+    counts = [(examination.count(level), level) for level in LEVELS]
+    words = ", ".join(f"{count} {level}{'s' if count > 1 else ''}" for count, level in counts if count)
+    verdict = "Training makes no sense yet"
+    if examination.makes_sense:
+        labelled = examination.patient.target.labelled
+        verdict = "Training makes sense" if labelled else "Training will make sense once cases are labelled"
+    return f"{verdict}: {words or 'nothing to tell'}."
