@@ -1,0 +1,160 @@
+"""The figure of Dice against labels: a line for each way, its spread over seeds.
+
+Must not import nnU-Net, trainers, planners or selection.
+"""
+
+__all__ = ["draw_curves"]
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from nnunet_slpt.evaluation.experiment import Experiment, Way
+from nnunet_slpt.evaluation.report.style import (
+    FAINT,
+    LOOKS,
+    REFERENCE,
+    Look,
+    draw_on,
+    new_figure,
+    spread_apart,
+)
+
+Floats = NDArray[np.float64]
+
+AT_MOST_LINES = 1 + len(LOOKS)  # in one panel; more are drawn in a panel each
+AT_MOST_COLUMNS = 4
+SIDE_STEP = 0.07  # doublings, between the error bars of neighbours
+LABEL_GAP = 0.055  # of a panel's height
+CAPTION = "Mean Dice on the test cases. Bars: standard deviation over seeds."
+HEAD = 0.75  # inches, of title and caption
+
+
+def draw_curves(experiment: Experiment) -> Figure:
+    """Draw it: a panel for each strategy with a line for each method, or the other way round if that is fewer."""
+    by_method = len(experiment.methods) >= len(experiment.strategies)
+    lines = experiment.methods if by_method else experiment.strategies
+    panels = experiment.strategies if by_method else experiment.methods
+
+    def make(line: str, panel: str) -> Way:
+        return Way(line, panel) if by_method else Way(panel, line)
+
+    if len(lines) > AT_MOST_LINES:
+        return _a_panel_each(experiment, lines, panels, make)
+    return _together(experiment, lines, panels, make)
+
+
+Make = Callable[[str, str], Way]
+
+
+def _together(experiment: Experiment, lines: Sequence[str], panels: Sequence[str], make: Make) -> Figure:
+    columns = min(len(panels), 2)
+    rows = math.ceil(len(panels) / columns)
+    width = 4.2 if columns == 1 else 7.4
+    figure = new_figure(max(width, 5.0), HEAD + 2.9 * rows, _title(experiment), CAPTION)
+    looks = dict(zip(lines, (REFERENCE, *LOOKS), strict=False))
+    all_axes = draw_on(figure, rows, columns, sharex=True, sharey=True)
+    for axes, panel in zip(all_axes, panels, strict=False):
+        there = [line for line in lines if make(line, panel) in experiment.ways]
+        for place, line in enumerate(there):
+            _line(
+                axes, experiment, make(line, panel), looks[line], SIDE_STEP * (place - (len(there) - 1) / 2)
+            )
+        if len(panels) > 1:
+            axes.set_title(panel)
+    _finish(experiment, all_axes, len(panels), columns)
+    for axes, panel in zip(all_axes, panels, strict=False):
+        _label_ends(axes, experiment, {line: make(line, panel) for line in lines}, looks)
+    return figure
+
+
+def _a_panel_each(experiment: Experiment, lines: Sequence[str], panels: Sequence[str], make: Make) -> Figure:
+    drawn = [(line, panel) for panel in panels for line in lines[1:] if make(line, panel) in experiment.ways]
+    columns = min(len(drawn), AT_MOST_COLUMNS)
+    rows = math.ceil(len(drawn) / columns)
+    figure = new_figure(
+        7.4,
+        HEAD + 1.55 * rows,
+        _title(experiment),
+        f"{CAPTION} Dashed: {lines[0]}. Grey: the others.",
+    )
+    all_axes = draw_on(figure, rows, columns, sharex=True, sharey=True)
+    for axes, (line, panel) in zip(all_axes, drawn, strict=False):
+        for other in lines:
+            if make(other, panel) in experiment.ways:
+                x, y, _ = _points(experiment, make(other, panel))
+                axes.plot(x, y, color=FAINT, linewidth=0.8, zorder=1)
+        _line(axes, experiment, make(lines[0], panel), REFERENCE, -SIDE_STEP, size=2.5)
+        _line(axes, experiment, make(line, panel), LOOKS[0], SIDE_STEP, size=3)
+        axes.set_title(line if len(panels) == 1 else f"{line}, {panel}", fontsize=8)
+    _finish(experiment, all_axes, len(drawn), columns)
+    return figure
+
+
+def _line(
+    axes: Axes, experiment: Experiment, way: Way, look: Look, side_step: float, size: float = 4.5
+) -> None:
+    x, y, sd = _points(experiment, way)
+    axes.plot(x + side_step, y, color=look.colour, linestyle=look.dashes, linewidth=1.3, zorder=3)
+    axes.errorbar(
+        x + side_step,
+        y,
+        sd,
+        color=look.colour,
+        fmt=look.marker,
+        markersize=size,
+        markeredgecolor="white",
+        markeredgewidth=0.5,
+        elinewidth=0.9,
+        zorder=4,
+    )
+
+
+def _points(experiment: Experiment, way: Way) -> tuple[Floats, Floats, Floats]:
+    """Doublings, mean Dice and its standard deviation; of a single seed none."""
+    spreads = [(budget, experiment.spread(way, budget)) for budget in experiment.budgets]
+    there = [(math.log2(budget), one.mean, one.sd or 0) for budget, one in spreads if one.mean is not None]
+    x, y, sd = np.array(there, dtype=float).reshape(-1, 3).T
+    return x, y, sd
+
+
+def _finish(experiment: Experiment, all_axes: Sequence[Axes], used: int, columns: int) -> None:
+    """Axes: budgets below, Dice on the left, and panels without content away."""
+    for place, axes in enumerate(all_axes):
+        axes.set_visible(place < used)
+        axes.set_xticks([math.log2(budget) for budget in experiment.budgets], map(str, experiment.budgets))
+        axes.grid(axis="y", color=FAINT, linewidth=0.5)
+        axes.set_axisbelow(True)
+        if place + columns >= used:  # nothing below it
+            axes.set_xlabel("labelled cases")
+            axes.tick_params(labelbottom=True)
+        if place % columns == 0:
+            axes.set_ylabel("mean Dice")
+
+
+def _label_ends(
+    axes: Axes, experiment: Experiment, ways: Mapping[str, Way], looks: Mapping[str, Look]
+) -> None:
+    """Write each line's name at its end, apart from each other."""
+    bottom, top = axes.get_ylim()
+    ends = {line: _points(experiment, way) for line, way in ways.items() if way in experiment.ways}
+    right = max((x[-1] for x, _, _ in ends.values()), default=0)
+    heights = spread_apart([y[-1] for _, y, _ in ends.values()], LABEL_GAP * (top - bottom))
+    for (line, (x, y, _)), height in zip(ends.items(), heights, strict=True):
+        axes.annotate(
+            line,
+            (x[-1], y[-1]),
+            xytext=(right + 0.3, height),
+            color=looks[line].colour,
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.7, "shrinkB": 4},
+            annotation_clip=False,
+        )
+
+
+def _title(experiment: Experiment) -> str:
+    return f"{experiment.cells[0].dataset}: what labels buy"
