@@ -94,9 +94,8 @@ class Cell:
             raise EvaluationError("test: there is no case in it, or no class in its first case")
         for case, scores in test.items():
             if scores.keys() != classes:
-                raise EvaluationError(
-                    f"test.{case}: classes {', '.join(scores)}; expected {', '.join(classes)}"
-                )
+                got, expected = ", ".join(scores), ", ".join(classes)
+                raise EvaluationError(f"test.{case}: got classes {got}, expected {expected}")
         costs = top.block("costs")
         return cls(
             method=cell.get("method", str),
@@ -216,7 +215,7 @@ class _Block:
                 f"{self.key(name)}: got {_short(value)}, "
                 f"expected a number from {lowest:g} to {highest:g}, or null"
             )
-        return float(value)
+        return float(value) if isinstance(value, float) else int(value)
 
     def block(self, name: str) -> "_Block":
         return _Block(self.get(name, dict), self.key(name))

@@ -93,6 +93,12 @@ class Experiment:
         """What was segmented."""
         return self.cells[0].classes
 
+    def short(self, way: Way) -> str:
+        """Its name where there is little room: without what is the same for all."""
+        if len(self.strategies) == 1:
+            return way.method
+        return way.strategy if len(self.methods) == 1 else f"{way.method} + {way.strategy}"
+
     def select(self, way: Way, budget: int | None = None) -> list[Cell]:
         """The cells of a way, at one budget or at all."""
         return [

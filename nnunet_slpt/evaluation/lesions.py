@@ -59,20 +59,21 @@ def lesion_scores(truth: Mask, prediction: Mask) -> LesionScores:
     )
 
 
-def _components(mask: Mask) -> tuple[NDArray[np.int64], int]:
+def _components(mask: Mask) -> tuple[NDArray[np.integer], int]:
     """Each voxel's lesion, 0 where there is none; and how many lesions there are."""
     check_packages()
     import cc3d
 
     labelled, count = cc3d.connected_components(mask, connectivity=8 if mask.ndim == 2 else 26, return_N=True)
-    return labelled.astype(np.int64), int(count)
+    return labelled, int(count)
 
 
 def _dice_of_pairs(
-    truth: NDArray[np.int64], there: int, prediction: NDArray[np.int64], predicted: int
+    truth: NDArray[np.integer], there: int, prediction: NDArray[np.integer], predicted: int
 ) -> NDArray[np.float64]:
     """The Dice of every true with every predicted lesion, (there, predicted)."""
-    pairs = np.ravel_multi_index((truth.ravel(), prediction.ravel()), (there + 1, predicted + 1))
+    inside = (truth > 0) | (prediction > 0)
+    pairs = np.ravel_multi_index((truth[inside], prediction[inside]), (there + 1, predicted + 1))
     table = np.bincount(pairs, minlength=(there + 1) * (predicted + 1)).reshape(there + 1, predicted + 1)
     sizes = table.sum(1)[1:, None] + table.sum(0)[None, 1:]
     return np.asarray(2 * table[1:, 1:] / sizes)

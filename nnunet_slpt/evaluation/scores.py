@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import find_objects
 
 from nnunet_slpt.errors import EvaluationError
 from nnunet_slpt.evaluation.lesions import lesion_scores
@@ -65,6 +66,8 @@ def _class_scores(
 ) -> dict[str, float | None]:
     if len(truth) == 1:  # a slab of one slice would have a top and a bottom; a flat image has an outline
         truth, prediction, spacing_mm = truth[0], prediction[0], spacing_mm[1:]
+    box = next(iter(find_objects((truth | prediction).astype(np.uint8))), ...)  # the rest takes but time
+    truth, prediction = truth[box], prediction[box]
     lesions = lesion_scores(truth, prediction)
     values = (
         _dice(truth, prediction),

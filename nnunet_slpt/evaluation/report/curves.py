@@ -9,9 +9,9 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from nnunet_slpt.evaluation.experiment import Experiment, Way
 from nnunet_slpt.evaluation.report.style import (
@@ -23,19 +23,20 @@ from nnunet_slpt.evaluation.report.style import (
     new_figure,
     spread_apart,
 )
+from nnunet_slpt.evaluation.report.words import panel_title
 
 Floats = NDArray[np.float64]
 
 AT_MOST_LINES = 1 + len(LOOKS)  # in one panel; more are drawn in a panel each
 AT_MOST_COLUMNS = 4
-SIDE_STEP = 0.07  # doublings, between the error bars of neighbours
+SIDE_STEP = 0.045  # doublings, between the error bars of neighbours
 LABEL_GAP = 0.055  # of a panel's height
 CAPTION = "Mean Dice on the test cases. Bars: standard deviation over seeds."
 HEAD = 0.75  # inches, of title and caption
 
 
 def draw_curves(experiment: Experiment) -> Figure:
-    """Draw it: a panel for each strategy with a line for each method, or the other way round if that is fewer."""
+    """Draw it: a panel for each strategy with a line for each method, or the other way round."""
     by_method = len(experiment.methods) >= len(experiment.strategies)
     lines = experiment.methods if by_method else experiment.strategies
     panels = experiment.strategies if by_method else experiment.methods
@@ -54,21 +55,23 @@ Make = Callable[[str, str], Way]
 def _together(experiment: Experiment, lines: Sequence[str], panels: Sequence[str], make: Make) -> Figure:
     columns = min(len(panels), 2)
     rows = math.ceil(len(panels) / columns)
-    width = 4.2 if columns == 1 else 7.4
-    figure = new_figure(max(width, 5.0), HEAD + 2.9 * rows, _title(experiment), CAPTION)
+    figure = new_figure(5.0 if columns == 1 else 7.4, HEAD + 2.9 * rows, _title(experiment), CAPTION)
     looks = dict(zip(lines, (REFERENCE, *LOOKS), strict=False))
     all_axes = draw_on(figure, rows, columns, sharex=True, sharey=True)
+    ends: list[dict[str, tuple[float, float]]] = []
     for axes, panel in zip(all_axes, panels, strict=False):
         there = [line for line in lines if make(line, panel) in experiment.ways]
-        for place, line in enumerate(there):
-            _line(
-                axes, experiment, make(line, panel), looks[line], SIDE_STEP * (place - (len(there) - 1) / 2)
-            )
-        if len(panels) > 1:
-            axes.set_title(panel)
+        steps = {line: SIDE_STEP * (place - (len(there) - 1) / 2) for place, line in enumerate(there)}
+        ends.append(
+            {
+                line: _line(axes, experiment, make(line, panel), looks[line], step)
+                for line, step in steps.items()
+            }
+        )
+        axes.set_title(panel_title(panel, panels is experiment.strategies))
     _finish(experiment, all_axes, len(panels), columns)
-    for axes, panel in zip(all_axes, panels, strict=False):
-        _label_ends(axes, experiment, {line: make(line, panel) for line in lines}, looks)
+    for axes, of_panel in zip(all_axes, ends, strict=False):  # the axis has its final range by now
+        _label_ends(axes, of_panel, looks)
     return figure
 
 
@@ -97,7 +100,8 @@ def _a_panel_each(experiment: Experiment, lines: Sequence[str], panels: Sequence
 
 def _line(
     axes: Axes, experiment: Experiment, way: Way, look: Look, side_step: float, size: float = 4.5
-) -> None:
+) -> tuple[float, float]:
+    """Draw it; where it ends."""
     x, y, sd = _points(experiment, way)
     axes.plot(x + side_step, y, color=look.colour, linestyle=look.dashes, linewidth=1.3, zorder=3)
     axes.errorbar(
@@ -112,6 +116,7 @@ def _line(
         elinewidth=0.9,
         zorder=4,
     )
+    return x[-1] + side_step, y[-1]
 
 
 def _points(experiment: Experiment, way: Way) -> tuple[Floats, Floats, Floats]:
@@ -136,23 +141,19 @@ def _finish(experiment: Experiment, all_axes: Sequence[Axes], used: int, columns
             axes.set_ylabel("mean Dice")
 
 
-def _label_ends(
-    axes: Axes, experiment: Experiment, ways: Mapping[str, Way], looks: Mapping[str, Look]
-) -> None:
-    """Write each line's name at its end, apart from each other."""
+def _label_ends(axes: Axes, ends: Mapping[str, tuple[float, float]], looks: Mapping[str, Look]) -> None:
+    """Write each line's name at its end, right of the panel and apart from each other."""
     bottom, top = axes.get_ylim()
-    ends = {line: _points(experiment, way) for line, way in ways.items() if way in experiment.ways}
-    right = max((x[-1] for x, _, _ in ends.values()), default=0)
-    heights = spread_apart([y[-1] for _, y, _ in ends.values()], LABEL_GAP * (top - bottom))
-    for (line, (x, y, _)), height in zip(ends.items(), heights, strict=True):
+    heights = spread_apart([y for _, y in ends.values()], LABEL_GAP * (top - bottom))
+    for (line, end), height in zip(ends.items(), heights, strict=True):
         axes.annotate(
             line,
-            (x[-1], y[-1]),
-            xytext=(right + 0.3, height),
+            end,
+            xytext=(1.03, height),
+            textcoords=axes.get_yaxis_transform(),  # of the panel's width; Dice
             color=looks[line].colour,
             va="center",
             arrowprops={"arrowstyle": "-", "color": FAINT, "linewidth": 0.7, "shrinkB": 4},
-            annotation_clip=False,
         )
 
 

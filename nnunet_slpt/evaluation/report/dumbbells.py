@@ -11,14 +11,14 @@ from matplotlib.lines import Line2D
 
 from nnunet_slpt.evaluation.experiment import Experiment, Way
 from nnunet_slpt.evaluation.report.style import FAINT, GREY, INK, draw_on, new_figure
-from nnunet_slpt.evaluation.report.words import way
 
+SHADE = "#c0c0c0"
 AT_MOST_COLUMNS = 4
 ROW, FRAME = 0.24, 1.5  # inches: a way; title, caption, axis
 
 
 def draw_classes(experiment: Experiment) -> Figure:
-    """Draw it: a panel for each class, a row for each way, a dot for each budget, darker with more labels."""
+    """Draw it: a panel for each class, a row for each way, a dot for each budget."""
     ways = sorted(experiment.ways, key=lambda one: _with_fewest(experiment, one))
     names = experiment.classes
     columns = min(len(names), AT_MOST_COLUMNS)
@@ -27,20 +27,21 @@ def draw_classes(experiment: Experiment) -> Figure:
         7.4,
         rows * (FRAME - 0.4 + ROW * len(ways)) + 0.5,
         f"{experiment.cells[0].dataset}: class by class",
-        "Dice, mean over seeds. Lighter dots: fewer labels. Bars: standard deviation at the fewest and the most.",
+        "Dice, mean over seeds. Grey bars: standard deviation.",
     )
     all_axes = draw_on(figure, rows, columns, sharey=True)
     for axes, name in zip(all_axes, names, strict=False):
         for height, one in enumerate(ways):
             _row(axes, experiment, one, name, height)
         axes.set_title(name)
-        axes.set_yticks(range(len(ways)), [way(one) for one in ways])
+        axes.set_yticks(range(len(ways)), [experiment.short(one) for one in ways])
         axes.set_ylim(-0.7, len(ways) - 0.3)
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
         axes.grid(axis="y", color=FAINT, linewidth=0.5)
         axes.set_axisbelow(True)
         axes.set_xlabel("Dice")
+        axes.locator_params(axis="x", nbins=4)
     for axes in all_axes[len(names) :]:
         axes.set_visible(False)
     _legend(figure, experiment)
@@ -54,13 +55,13 @@ def _with_fewest(experiment: Experiment, one: Way) -> tuple[float, ...]:
 
 def _row(axes: Axes, experiment: Experiment, one: Way, name: str, height: int) -> None:
     spreads = [experiment.spread(one, budget, name=name) for budget in experiment.budgets]
-    there = [(place, each) for place, each in enumerate(spreads) if each.mean is not None]
-    axes.plot([each.mean for _, each in there], [height] * len(there), color=GREY, linewidth=0.8, zorder=2)
-    for place, each in there:
-        if (place, each) in (there[0], there[-1]):
-            axes.errorbar(each.mean, height, xerr=each.sd or 0, ecolor=FAINT, elinewidth=4, zorder=1)
+    there = [(place, each.mean, each.sd or 0) for place, each in enumerate(spreads) if each.mean is not None]
+    axes.plot([mean for _, mean, _ in there], [height] * len(there), color=GREY, linewidth=0.8, zorder=2)
+    for place, mean, sd in there:
+        if place in (there[0][0], there[-1][0]):  # more of them would overlap
+            axes.errorbar(mean, height, xerr=sd, ecolor=SHADE, elinewidth=4, zorder=1)
         axes.plot(
-            each.mean, height, "o", markersize=5, color=_grey(place, len(spreads)), mec=INK, mew=0.6, zorder=3
+            mean, height, "o", color=_grey(place, len(spreads)), markersize=5, mec=INK, mew=0.6, zorder=3
         )
 
 
@@ -86,7 +87,6 @@ def _legend(figure: Figure, experiment: Experiment) -> None:
         dots,
         [str(budget) for budget in experiment.budgets],
         title="labelled cases",
-        title_fontsize=8,
         alignment="right",
         loc="upper right",
         ncols=len(dots),

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from nnunet_slpt.evaluation.experiment import Way
 from nnunet_slpt.evaluation.pairs import Comparison
 from nnunet_slpt.evaluation.report.style import FAINT, GREY, INK, LOOKS, draw_on, new_figure
+from nnunet_slpt.evaluation.report.words import panel_title
 
 ROW, FRAME = 0.19, 1.5  # inches: a comparison; title, caption, axis
 GAP = 0.9  # rows, between two that are compared
@@ -37,13 +38,12 @@ def draw_differences(
         max(5.0, 1.4 + 2.2 * len(panels)),
         FRAME + ROW * depth,
         f"{dataset}: against {reference}",
-        "Points of Dice at the same budget and seed. Small: each seed. Large, bar: mean, standard deviation.",
+        "Rows: labelled cases. Small: a seed. Large: mean; bar: standard deviation.",
     )
     all_axes = draw_on(figure, 1, len(panels), sharex=True, sharey=True)
     for axes, panel in zip(all_axes, panels, strict=True):
         _frame(axes, places, depth)
-        if len(panels) > 1 or not by_method:
-            axes.set_title(panel)
+        axes.set_title(panel_title(panel, by_method))
         for one, many in comparisons.items():
             for each in many if _panel(one, by_method) == panel else ():
                 _draw(axes, each, places[_row(one, by_method), each.budget])

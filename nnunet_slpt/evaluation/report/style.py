@@ -13,11 +13,13 @@ __all__ = [
     "as_bytes",
     "draw_on",
     "new_figure",
+    "our_style",
     "spread_apart",
 ]
 
 import io
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +73,11 @@ LOOKS = (
 )
 
 
+def our_style() -> AbstractContextManager[None]:
+    """In which figures are drawn and become files."""
+    return mpl.rc_context(STYLE)
+
+
 def new_figure(width: float, height: float, title: str, caption: str) -> Figure:
     """An empty figure with a title and a line that says what is drawn.
 
@@ -80,24 +87,21 @@ def new_figure(width: float, height: float, title: str, caption: str) -> Figure:
         title: bold, at the top.
         caption: below it, smaller.
     """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        figure.suptitle(f"{title}\n", x=0.01, ha="left", fontsize=11, fontweight="bold")
-        figure.text(0.01, 1 - 0.3 / height, caption, ha="left", va="top", fontsize=8, color=GREY)
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.suptitle(f"{title}\n", x=0.01, ha="left", fontsize=11, fontweight="bold")
+    figure.text(0.01, 1 - 0.3 / height, caption, ha="left", va="top", color=GREY)
     return figure
 
 
 def draw_on(figure: Figure, rows: int, columns: int, **options: Any) -> list[Axes]:
-    """Panels in our style, row by row."""
-    with mpl.rc_context(STYLE):
-        return [axes for row in figure.subplots(rows, columns, squeeze=False, **options) for axes in row]
+    """Panels, row by row."""
+    return [axes for row in figure.subplots(rows, columns, squeeze=False, **options) for axes in row]
 
 
 def as_bytes(figure: Figure, kind: str) -> bytes:
     """The content of a file of this kind, the same for the same figure."""
     stream = io.BytesIO()
-    with mpl.rc_context(STYLE):
-        figure.savefig(stream, format=kind, dpi=DPI, metadata={"Date": None} if kind == "svg" else None)
+    figure.savefig(stream, format=kind, dpi=DPI, metadata={"Date": None} if kind == "svg" else None)
     return stream.getvalue()
 
 

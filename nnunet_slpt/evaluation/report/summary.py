@@ -5,9 +5,8 @@ Must not import nnU-Net, trainers, planners or selection.
 
 __all__ = ["summary"]
 
-import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from nnunet_slpt.errors import some
 from nnunet_slpt.evaluation.cells import Folder
@@ -15,7 +14,7 @@ from nnunet_slpt.evaluation.experiment import Experiment
 from nnunet_slpt.evaluation.means import Spread, mean, rank_correlation
 from nnunet_slpt.evaluation.pairs import FEWEST_TO_TEST, Comparison
 from nnunet_slpt.evaluation.report.tables import dice_table, missing_in_words
-from nnunet_slpt.evaluation.report.words import NOTHING, amount, number, p_value, points, way
+from nnunet_slpt.evaluation.report.words import NOTHING, amount, number, p_value, panel_title, points, way
 
 CAPTIONS = {
     "dice": "Mean Dice on the test cases against labelled cases",
@@ -23,7 +22,7 @@ CAPTIONS = {
     "methods": "Methods against the reference method, seed by seed",
     "strategies": "Strategies against the reference strategy, seed by seed",
 }
-AT_MOST_VERDICTS = 3
+AT_MOST_VERDICTS, AT_MOST_RIVALS = 3, 5
 AT_MOST_MISSING = 10
 
 
@@ -38,9 +37,9 @@ def summary(experiment: Experiment, folder: Folder, figures: Sequence[str]) -> s
     sections = [
         f"# {experiment.cells[0].dataset}: what labels buy",
         "\n".join(f"- {sentence}" for sentence in _findings(experiment)),
-        "Dice says how well a prediction covers what was drawn: 0 not at all, 1 exactly. A point is a hundredth "
-        "of it. The numbers are means over test cases and classes, ± the standard deviation over seeds; a seed "
-        "is one choice of labelled cases and one start of the training.",
+        "Dice says how well a prediction covers what was drawn: 0 not at all, 1 exactly. A point is a "
+        "hundredth of it. The numbers are means over test cases and classes, ± the standard deviation over "
+        "seeds; a seed is one choice of labelled cases and one start of the training.",
         "## Dice by number of labelled cases",
         dice_table(experiment),
         *(f"![{CAPTIONS[name]}]({name}.png)" for name in figures),
@@ -59,7 +58,7 @@ def _findings(experiment: Experiment) -> Iterator[str]:
     yield from _verdicts(
         f"Against {method}",
         {
-            f"on cases chosen by {name}": {
+            panel_title(name, True): {
                 one.method: many
                 for one, many in experiment.method_comparisons.items()
                 if one.strategy == name
@@ -70,7 +69,7 @@ def _findings(experiment: Experiment) -> Iterator[str]:
     yield from _verdicts(
         f"Against {strategy}",
         {
-            f"tuned by {name}": {
+            panel_title(name, False): {
                 one.strategy: many
                 for one, many in experiment.strategy_comparisons.items()
                 if one.method == name
@@ -89,14 +88,15 @@ def _levels(experiment: Experiment) -> Iterator[str]:
     best, one = max(there, key=lambda pair: pair[0].mean or 0)
     usual = experiment.spread(experiment.reference, fewest)
     beside = f"; the reference, {way(experiment.reference)}, has {_level(usual)}" if usual.mean else ""
+    if one == experiment.reference:
+        beside = ", the reference itself"
     yield f"With {fewest} labelled cases the best is {way(one)}: Dice {_level(best)}{beside}."
     full = experiment.spread(experiment.reference, most).mean
     if full and best.mean and most > fewest:
-        itself = f", and the reference itself {usual.mean / full:.0%}" if usual.mean else ""
-        yield (
-            f"That is {best.mean / full:.0%} of what the reference reaches with {most} labelled cases "
-            f"({number(full)}){itself}."
-        )
+        said = f"That is {best.mean / full:.0%} of the {number(full)} that the reference reaches with {most}"
+        if usual.mean and one != experiment.reference:
+            said += f"; the reference with {fewest} reaches {usual.mean / full:.0%}"
+        yield f"{said}."
 
 
 def _level(one: Spread) -> str:
@@ -110,7 +110,11 @@ def _verdicts(against: str, panels: Mapping[str, Mapping[str, list[Comparison]]]
     for panel, compared in list(there.items())[:AT_MOST_VERDICTS]:
         overall = {name: many[-1] for name, many in compared.items()}
         best_first = sorted(overall.items(), key=lambda item: -item[1].seeds.mean)
-        yield f"{against}, {panel}: {'; '.join(_verdict(name, one) for name, one in best_first)}."
+        told = [_verdict(name, one) for name, one in best_first[:AT_MOST_RIVALS]]
+        if len(best_first) > AT_MOST_RIVALS:
+            told.append(f"{len(best_first) - AT_MOST_RIVALS} more are behind these, in table.md")
+        mean_of = ", mean over budgets" if any(one.budget is None for one in overall.values()) else ""
+        yield f"{against}, {panel}{mean_of}: {'; '.join(told)}."
     if len(there) > AT_MOST_VERDICTS:
         yield f"{against}: {len(there) - AT_MOST_VERDICTS} more such comparisons are in table.md."
 
@@ -152,7 +156,10 @@ def _of_cells(one: Spread) -> str:
 
 
 def _costs(experiment: Experiment) -> str:
-    return f"Costs, mean over cells: {'; '.join(_cost(experiment, name) for name in experiment.methods)}."
+    told = [_cost(experiment, name) for name in experiment.methods[:AT_MOST_RIVALS]]
+    if len(experiment.methods) > AT_MOST_RIVALS:
+        told.append("the others are in table.md")
+    return f"Costs, mean over cells: {'; '.join(told)}."
 
 
 def _cost(experiment: Experiment, method: str) -> str:
@@ -160,20 +167,19 @@ def _cost(experiment: Experiment, method: str) -> str:
     tuned, whole, seconds = (
         mean(one[name] for one in costs) for name in ("tuned_parameters", "parameters", "train_seconds")
     )
-    share = f" tunes {tuned / whole:.1%} of its parameters" if tuned is not None and whole else ""
+    share = f" tunes {100 * tuned / whole:.3g}% of its parameters" if tuned is not None and whole else ""
     time = f" trains for {amount(seconds)} s" if seconds is not None else ""
     return f"{method}{' and'.join(filter(None, (share, time))) or ': not measured'}"
 
 
 def _compared(experiment: Experiment) -> Iterator[str]:
     cells = experiment.cells
-    tests = {len(cell.test) for cell in cells}
     yield f"Methods: {', '.join(experiment.methods)}. Strategies: {', '.join(experiment.strategies)}."
     yield (
         f"Labelled cases: {', '.join(map(str, experiment.budgets))}. "
         f"Seeds: {', '.join(map(str, experiment.seeds))}."
     )
-    yield f"{_count(len(cells), 'training')}; test cases: {' to '.join(map(str, sorted({min(tests), max(tests)})))}."
+    yield f"{_count(len(cells), 'training')}, tested on {_range({len(cell.test) for cell in cells})} cases."
     if len(experiment.seeds) < FEWEST_TO_TEST:
         yield (
             f"With fewer than {FEWEST_TO_TEST} seeds no test over seeds can be significant, so there is no p "
@@ -181,9 +187,22 @@ def _compared(experiment: Experiment) -> Iterator[str]:
             "whether it holds for other labelled cases."
         )
     for name in ("versions", "machine"):
-        counted = Counter(json.dumps(cell.shown[name], sort_keys=True) for cell in cells)
-        told = (f"{text} ({_count(count, 'cell')})" for text, count in sorted(counted.items()))
+        counted = Counter(_plain(cell.shown[name]) for cell in cells)
+        told = (f"{text} ({_count(count, 'training')})" for text, count in sorted(counted.items()))
         yield f"{name.capitalize()}: {'; '.join(told)}."
+
+
+def _plain(shown: str | Mapping[str, object]) -> str:
+    return (
+        shown
+        if isinstance(shown, str)
+        else ", ".join(f"{key} {value}" for key, value in sorted(shown.items()))
+    )
+
+
+def _range(numbers: Collection[int]) -> str:
+    lowest, highest = min(numbers), max(numbers)
+    return str(lowest) if lowest == highest else f"{lowest} to {highest}"
 
 
 def _missing(experiment: Experiment, folder: Folder) -> list[str]:
@@ -193,9 +212,9 @@ def _missing(experiment: Experiment, folder: Folder) -> list[str]:
         return missing_in_words(experiment, folder)
     gaps = sum(len(seeds) for _, _, seeds in experiment.missing())
     return [
-        f"{_count(gaps, 'training')} that others have, {_count(len(experiment.never_run), 'pair')} of method and "
-        f"strategy, {_count(len(folder.left_out), 'file')} that {'is' if len(folder.left_out) == 1 else 'are'} no "
-        "finished cell: they are named at the end of table.md."
+        f"{_count(gaps, 'training')} that others have, {_count(len(experiment.never_run), 'pair')} of method "
+        f"and strategy, and {_count(len(folder.left_out), 'file')} without a finished cell: they are named "
+        "at the end of table.md."
     ]
 
 

@@ -69,7 +69,7 @@ def dice_table(experiment: Experiment, metric: str = "dice", name: str | None = 
 def missing_in_words(experiment: Experiment, folder: Folder) -> list[str]:
     """What the grid lacks, and which files are no cells: paragraphs and lists, at least one."""
     gaps = [
-        f"- {way(one)}, {budget} labels: seeds {', '.join(map(str, seeds))}"
+        f"- {way(one)}, {budget} labels: seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"
         for one, budget, seeds in experiment.missing()
     ]
     said = ["Of the trainings that others have, these are not there:", "\n".join(gaps)] if gaps else []

@@ -3,7 +3,17 @@
 Standard library alone, beside this package.
 """
 
-__all__ = ["NOTHING", "amount", "markdown_table", "number", "p_value", "points", "spread", "way"]
+__all__ = [
+    "NOTHING",
+    "amount",
+    "markdown_table",
+    "number",
+    "p_value",
+    "panel_title",
+    "points",
+    "spread",
+    "way",
+]
 
 from collections.abc import Iterable, Sequence
 
@@ -71,6 +81,15 @@ def way(one: Way) -> str:
     'slpt + tesla'
     """
     return f"{one.method} + {one.strategy}"
+
+
+def panel_title(name: str, is_strategy: bool) -> str:
+    """What a panel of a figure shows, where all of it has the same strategy or method.
+
+    >>> panel_title("tesla", True), panel_title("slpt", False)
+    ('cases chosen by tesla', 'tuned by slpt')
+    """
+    return f"cases chosen by {name}" if is_strategy else f"tuned by {name}"
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -14,7 +14,7 @@ from nnunet_slpt.evaluation.experiment import Experiment
 from nnunet_slpt.evaluation.report.curves import draw_curves
 from nnunet_slpt.evaluation.report.dumbbells import draw_classes
 from nnunet_slpt.evaluation.report.forest import draw_differences
-from nnunet_slpt.evaluation.report.style import as_bytes
+from nnunet_slpt.evaluation.report.style import as_bytes, our_style
 from nnunet_slpt.evaluation.report.summary import summary
 from nnunet_slpt.evaluation.report.tables import all_tables, cells_as_csv
 from nnunet_slpt.files import check_writable, remove, write_bytes, write_text
@@ -34,10 +34,10 @@ def write_report(
     Args:
         cells_folder: with the JSON files of one dataset's cells.
         output: the report's folder; files of an earlier report are replaced.
-        reference_method: what other methods are compared with; ``None`` for full fine-tuning, the first method
-            whose name begins with ``full``, or else the first by name.
-        reference_strategy: what other strategies are compared with; ``None`` for ``random``, or else the first
-            by name.
+        reference_method: what other methods are compared with; ``None`` for full fine-tuning, the first
+            method whose name begins with ``full``, or else the first by name.
+        reference_strategy: what other strategies are compared with; ``None`` for ``random``, or else the
+            first by name.
 
     Returns:
         The page to begin with, ``summary.md``.
@@ -49,8 +49,9 @@ def write_report(
     folder = read_cells(cells_folder)
     experiment = Experiment.of(folder.cells, reference_method, reference_strategy)
     check_writable(output)
-    figures = _figures(experiment)
-    drawn = {f"{name}.{kind}": as_bytes(one, kind) for name, one in figures.items() for kind in KINDS}
+    with our_style():
+        figures = _figures(experiment)
+        drawn = {f"{name}.{kind}": as_bytes(one, kind) for name, one in figures.items() for kind in KINDS}
     output.mkdir(parents=True, exist_ok=True)
     for name, content in drawn.items():
         write_bytes(output / name, content)

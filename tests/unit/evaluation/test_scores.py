@@ -8,6 +8,7 @@ from nnunetv2.evaluation.evaluate_predictions import compute_tp_fp_fn_tn, region
 
 from nnunet_slpt.errors import EvaluationError
 from nnunet_slpt.evaluation import METRICS, case_scores
+from nnunet_slpt.evaluation.surface import surface_agreement
 
 SPACING = (3.0, 1.0, 1.0)
 CLASSES = {"organ": (1, 2), "lesion": (2,)}
@@ -69,6 +70,16 @@ def test_one_slice_is_measured_in_its_plane() -> None:
     )
     assert thin == thick
     assert thin["a"]["nsd"] == pytest.approx(0.5, abs=0.02)  # a slab would agree on its large faces
+
+
+def test_flat_object_in_a_volume_is_measured_as_a_solid() -> None:
+    truth = np.zeros((5, 30, 30), int)
+    truth[2, 10:20, 10:20] = 1
+    shifted = np.roll(truth, 1, axis=1)
+    scores = case_scores(truth, shifted, (9.0, 1.0, 1.0), {"a": (1,)}, tolerance_mm=0.5)
+    expected = surface_agreement(truth == 1, shifted == 1, (9.0, 1.0, 1.0), 0.5)
+    assert scores["a"]["nsd"] == expected
+    assert expected != surface_agreement(truth[2] == 1, shifted[2] == 1, (1.0, 1.0), 0.5)
 
 
 @pytest.mark.parametrize(
