@@ -161,11 +161,10 @@ def _read_cell(file: Path) -> Cell:
     if file.suffix != ".json":
         raise EvaluationError("no JSON file")
     try:
-        cell = Cell.of(json.loads(read_bytes(file)))
-    except ValueError as error:  # of ours too
-        if isinstance(error, EvaluationError):
-            raise
+        content = json.loads(read_bytes(file))
+    except ValueError as error:
         raise EvaluationError(f"no JSON: {error}") from error
+    cell = Cell.of(content)
     if file.stem != cell.name:
         raise EvaluationError(f"it holds {cell.name}; a copy, or renamed?")
     return cell

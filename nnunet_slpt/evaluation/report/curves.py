@@ -5,8 +5,10 @@ Must not import nnU-Net, trainers, planners or selection.
 
 __all__ = ["draw_curves"]
 
+import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -35,65 +37,82 @@ CAPTION = "Mean Dice on the test cases. Bars: standard deviation over seeds."
 HEAD = 0.75  # inches, of title and caption
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """Methods as lines in a panel for each strategy, or the other way round.
+
+    Args:
+        experiment: to draw.
+        by_method: lines are methods.
+    """
+
+    experiment: Experiment
+    by_method: bool
+
+    @property
+    def panels(self) -> list[str]:
+        return self.experiment.strategies if self.by_method else self.experiment.methods
+
+    @property
+    def lines(self) -> list[str]:
+        return self.experiment.methods if self.by_method else self.experiment.strategies
+
+    def way(self, line: str, panel: str) -> Way:
+        return Way(line, panel) if self.by_method else Way(panel, line)
+
+    def lines_of(self, panel: str) -> list[str]:
+        """Those with a point in this panel."""
+        return [line for line in self.lines if len(_points(self.experiment, self.way(line, panel))[0])]
+
+
 def draw_curves(experiment: Experiment) -> Figure:
     """Draw it: a panel for each strategy with a line for each method, or the other way round."""
-    by_method = len(experiment.methods) >= len(experiment.strategies)
-    lines = experiment.methods if by_method else experiment.strategies
-    panels = experiment.strategies if by_method else experiment.methods
-
-    def make(line: str, panel: str) -> Way:
-        return Way(line, panel) if by_method else Way(panel, line)
-
-    if len(lines) > AT_MOST_LINES:
-        return _a_panel_each(experiment, lines, panels, make)
-    return _together(experiment, lines, panels, make)
+    layout = _Layout(experiment, by_method=len(experiment.methods) >= len(experiment.strategies))
+    most = max(len(layout.lines_of(panel)) for panel in layout.panels)
+    return _together(layout) if most <= AT_MOST_LINES else _a_panel_each(layout)
 
 
-Make = Callable[[str, str], Way]
-
-
-def _together(experiment: Experiment, lines: Sequence[str], panels: Sequence[str], make: Make) -> Figure:
+def _together(layout: _Layout) -> Figure:
+    panels = layout.panels
     columns = min(len(panels), 2)
     rows = math.ceil(len(panels) / columns)
-    figure = new_figure(5.0 if columns == 1 else 7.4, HEAD + 2.9 * rows, _title(experiment), CAPTION)
-    looks = dict(zip(lines, (REFERENCE, *LOOKS), strict=False))
+    figure = new_figure(5.0 if columns == 1 else 7.4, HEAD + 2.9 * rows, _title(layout.experiment), CAPTION)
+    # A look comes again only where panels do not have the same lines.
+    looks = dict(zip(layout.lines, itertools.cycle((REFERENCE, *LOOKS)), strict=False))
     all_axes = draw_on(figure, rows, columns, sharex=True, sharey=True)
-    ends: list[dict[str, tuple[float, float]]] = []
+    ends = []
     for axes, panel in zip(all_axes, panels, strict=False):
-        there = [line for line in lines if make(line, panel) in experiment.ways]
-        steps = {line: SIDE_STEP * (place - (len(there) - 1) / 2) for place, line in enumerate(there)}
-        ends.append(
-            {
-                line: _line(axes, experiment, make(line, panel), looks[line], step)
-                for line, step in steps.items()
-            }
+        lines = layout.lines_of(panel)
+        steps = [SIDE_STEP * (place - (len(lines) - 1) / 2) for place in range(len(lines))]
+        drawn = (
+            _line(axes, layout.experiment, layout.way(line, panel), looks[line], step)
+            for line, step in zip(lines, steps, strict=True)
         )
-        axes.set_title(panel_title(panel, panels is experiment.strategies))
-    _finish(experiment, all_axes, len(panels), columns)
+        ends.append(dict(zip(lines, drawn, strict=True)))
+        axes.set_title(panel_title(panel, layout.by_method))
+    _finish(layout.experiment, all_axes, len(panels), columns)
     for axes, of_panel in zip(all_axes, ends, strict=False):  # the axis has its final range by now
         _label_ends(axes, of_panel, looks)
     return figure
 
 
-def _a_panel_each(experiment: Experiment, lines: Sequence[str], panels: Sequence[str], make: Make) -> Figure:
-    drawn = [(line, panel) for panel in panels for line in lines[1:] if make(line, panel) in experiment.ways]
+def _a_panel_each(layout: _Layout) -> Figure:
+    experiment, reference = layout.experiment, layout.lines[0]
+    drawn = [(line, panel) for panel in layout.panels for line in layout.lines_of(panel) if line != reference]
     columns = min(len(drawn), AT_MOST_COLUMNS)
     rows = math.ceil(len(drawn) / columns)
-    figure = new_figure(
-        7.4,
-        HEAD + 1.55 * rows,
-        _title(experiment),
-        f"{CAPTION} Dashed: {lines[0]}. Grey: the others.",
-    )
+    caption = f"{CAPTION} Dashed: {reference}. Grey: the others."
+    figure = new_figure(7.4, HEAD + 1.55 * rows, _title(experiment), caption)
     all_axes = draw_on(figure, rows, columns, sharex=True, sharey=True)
     for axes, (line, panel) in zip(all_axes, drawn, strict=False):
-        for other in lines:
-            if make(other, panel) in experiment.ways:
-                x, y, _ = _points(experiment, make(other, panel))
-                axes.plot(x, y, color=FAINT, linewidth=0.8, zorder=1)
-        _line(axes, experiment, make(lines[0], panel), REFERENCE, -SIDE_STEP, size=2.5)
-        _line(axes, experiment, make(line, panel), LOOKS[0], SIDE_STEP, size=3)
-        axes.set_title(line if len(panels) == 1 else f"{line}, {panel}", fontsize=8)
+        others = layout.lines_of(panel)
+        for other in others:
+            x, y, _ = _points(experiment, layout.way(other, panel))
+            axes.plot(x, y, color=FAINT, linewidth=0.8, zorder=1)
+        if reference in others:
+            _line(axes, experiment, layout.way(reference, panel), REFERENCE, -SIDE_STEP, size=2.5)
+        _line(axes, experiment, layout.way(line, panel), LOOKS[0], SIDE_STEP, size=3)
+        axes.set_title(line if len(layout.panels) == 1 else f"{line}, {panel}", fontsize=8)
     _finish(experiment, all_axes, len(drawn), columns)
     return figure
 

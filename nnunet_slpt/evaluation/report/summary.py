@@ -13,7 +13,7 @@ from nnunet_slpt.evaluation.cells import Folder
 from nnunet_slpt.evaluation.experiment import Experiment
 from nnunet_slpt.evaluation.means import Spread, mean, rank_correlation
 from nnunet_slpt.evaluation.pairs import FEWEST_TO_TEST, Comparison
-from nnunet_slpt.evaluation.report.tables import dice_table, missing_in_words
+from nnunet_slpt.evaluation.report.tables import missing_in_words, wide_table
 from nnunet_slpt.evaluation.report.words import NOTHING, amount, number, p_value, panel_title, points, way
 
 CAPTIONS = {
@@ -41,7 +41,7 @@ def summary(experiment: Experiment, folder: Folder, figures: Sequence[str]) -> s
         "hundredth of it. The numbers are means over test cases and classes, ± the standard deviation over "
         "seeds; a seed is one choice of labelled cases and one start of the training.",
         "## Dice by number of labelled cases",
-        dice_table(experiment),
+        wide_table(experiment),
         *(f"![{CAPTIONS[name]}]({name}.png)" for name in figures),
         "## What was compared",
         "\n".join(f"- {sentence}" for sentence in _compared(experiment)),
@@ -86,13 +86,16 @@ def _levels(experiment: Experiment) -> Iterator[str]:
     fewest, most = experiment.budgets[0], experiment.budgets[-1]
     there = [(experiment.spread(one, fewest), one) for one in experiment.ways]
     best, one = max(there, key=lambda pair: pair[0].mean or 0)
+    if best.mean is None:
+        yield f"No Dice is defined with {fewest} labelled cases."
+        return
     usual = experiment.spread(experiment.reference, fewest)
     beside = f"; the reference, {way(experiment.reference)}, has {_level(usual)}" if usual.mean else ""
     if one == experiment.reference:
         beside = ", the reference itself"
     yield f"With {fewest} labelled cases the best is {way(one)}: Dice {_level(best)}{beside}."
     full = experiment.spread(experiment.reference, most).mean
-    if full and best.mean and most > fewest:
+    if full and most > fewest:
         said = f"That is {best.mean / full:.0%} of the {number(full)} that the reference reaches with {most}"
         if usual.mean and one != experiment.reference:
             said += f"; the reference with {fewest} reaches {usual.mean / full:.0%}"
@@ -193,11 +196,9 @@ def _compared(experiment: Experiment) -> Iterator[str]:
 
 
 def _plain(shown: str | Mapping[str, object]) -> str:
-    return (
-        shown
-        if isinstance(shown, str)
-        else ", ".join(f"{key} {value}" for key, value in sorted(shown.items()))
-    )
+    if isinstance(shown, str):
+        return shown
+    return ", ".join(f"{key} {value}" for key, value in sorted(shown.items()))
 
 
 def _range(numbers: Collection[int]) -> str:

@@ -3,7 +3,7 @@
 Must not import nnU-Net, trainers, planners or selection.
 """
 
-__all__ = ["METRIC_NAMES", "all_tables", "cells_as_csv", "dice_table", "missing_in_words"]
+__all__ = ["METRIC_NAMES", "all_tables", "cells_as_csv", "missing_in_words", "wide_table"]
 
 import csv
 import io
@@ -57,7 +57,7 @@ def all_tables(experiment: Experiment, folder: Folder) -> str:
     return "\n\n".join(sections) + "\n"
 
 
-def dice_table(experiment: Experiment, metric: str = "dice", name: str | None = None) -> str:
+def wide_table(experiment: Experiment, metric: str = "dice", name: str | None = None) -> str:
     """Ways by budgets, of one class or as mean over all."""
     rows = (
         [way(one), *(spread(experiment.spread(one, budget, metric, name)) for budget in experiment.budgets)]
@@ -87,10 +87,10 @@ def _scores(experiment: Experiment) -> Iterator[str]:
         if all(score(cell, metric) is None for cell in experiment.cells):
             continue
         yield f"## {METRIC_NAMES[metric]}"
-        yield dice_table(experiment, metric)
+        yield wide_table(experiment, metric)
         for name in experiment.classes if len(experiment.classes) > 1 else ():
             yield f"### {METRIC_NAMES[metric]}: {name}"
-            yield dice_table(experiment, metric, name)
+            yield wide_table(experiment, metric, name)
 
 
 def _differences(experiment: Experiment) -> Iterator[str]:

@@ -7,7 +7,7 @@ from made_up_cells import write_cells
 
 from nnunet_slpt.evaluation.cells import Folder, read_cells
 from nnunet_slpt.evaluation.experiment import Experiment, Way
-from nnunet_slpt.evaluation.report.tables import all_tables, dice_table, missing_in_words
+from nnunet_slpt.evaluation.report.tables import all_tables, missing_in_words, wide_table
 
 
 def experiment_of(folder: Path, *gone: str) -> tuple[Experiment, Folder]:
@@ -24,7 +24,7 @@ def section(text: str, title: str) -> str:
 
 def test_wide_table(tmp_path: Path) -> None:
     experiment, _ = experiment_of(tmp_path, "slpt__tesla__8__0", "slpt__tesla__8__1")
-    header, _, *rows = dice_table(experiment).splitlines()
+    header, _, *rows = wide_table(experiment).splitlines()
     assert header == "| labelled cases | 4 | 8 |"
     assert [row.split(" | ")[0] for row in rows] == [
         "| full + random",

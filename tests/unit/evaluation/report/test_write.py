@@ -1,6 +1,7 @@
 """The report as a whole: its files, the same from the same cells, partial grids, what is refused."""
 
 import csv
+import json
 import struct
 from pathlib import Path
 
@@ -60,6 +61,23 @@ def test_many_methods_have_a_panel_each(tmp_path: Path) -> None:
     width, height = struct.unpack(">II", (tmp_path / "report" / "dice.png").read_bytes()[16:24])
     assert width > 1000
     assert height > 600
+
+
+def test_undefined_dice_and_a_reference_that_is_not_there_are_no_problem(tmp_path: Path) -> None:
+    names = ["full", *(f"other_{number}" for number in range(7))]
+    cells = write_cells(tmp_path / "cells", names, ["random", "tesla"], [4], [0])
+    (cells / "full__tesla__4__0.json").unlink()
+    nothing = made_up_cell("other_0", "tesla", 4, 0)
+    for classes in nothing["test"].values():
+        classes.update({name: {"dice": None} for name in classes})
+    (cells / "other_0__tesla__4__0.json").write_text(json.dumps(nothing))
+    text = write_report(cells, tmp_path / "report").read_text()
+    assert "| other_0 + tesla | - |" in text
+    for file in cells.glob("*__random__*"):
+        file.unlink()
+    for file in cells.glob("other_[1-9]*"):
+        file.unlink()
+    assert "No Dice is defined with 4 labelled cases." in write_report(cells, tmp_path / "report").read_text()
 
 
 def test_rows_of_the_csv_are_the_cells(tmp_path: Path) -> None:
