@@ -8,6 +8,7 @@ __all__ = [
     "CheckpointError",
     "ConfigError",
     "DatasetError",
+    "EvaluationError",
     "FileError",
     "PlanningError",
     "SLPTError",
@@ -38,6 +39,10 @@ class CheckpointError(SLPTError, RuntimeError):
 
 class DatasetError(SLPTError, RuntimeError):
     """The cases of a dataset cannot be used: for tuning, or to choose from."""
+
+
+class EvaluationError(SLPTError, ValueError):
+    """Scores cannot be computed, or finished cells of an experiment cannot be reported together."""
 
 
 class FileError(SLPTError, RuntimeError):

@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     **dict.fromkeys(MIDDLE, BASE),
     "pretrained": BASE | {"stem"},
     "model_folder": BASE | {"pretrained"},
+    "evaluation": BASE,
     **dict.fromkeys(("trainers", "planners", "preprocessing", "selection"), BASE | MIDDLE),
     "doctor": BASE | MIDDLE | {"planners"},
 }
@@ -51,6 +52,7 @@ ONLY: dict[str, set[str]] = {
     "stem": {"torch"},
     "networks": {"torch"},
     "losses": {"torch"},
+    "evaluation": {"numpy", "torch", "monai", "cc3d", "scipy", "matplotlib"},
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

@@ -1,0 +1,55 @@
+"""The one page: its sentences say what the cells say, and no more than they can."""
+
+from pathlib import Path
+
+from made_up_cells import write_cells
+
+from nnunet_slpt.evaluation.cells import read_cells
+from nnunet_slpt.evaluation.experiment import Experiment, Way
+from nnunet_slpt.evaluation.report.summary import summary
+
+
+def page(folder: Path, **grid: object) -> tuple[str, Experiment]:
+    found = read_cells(write_cells(folder, **grid))  # type: ignore[arg-type]
+    experiment = Experiment.of(found.cells)
+    return summary(experiment, found, ["dice"]), experiment
+
+
+def test_headline_numbers(tmp_path: Path) -> None:
+    text, experiment = page(tmp_path)
+    best, usual = (experiment.spread(Way(*way), 4) for way in (("slpt", "tesla"), ("full", "random")))
+    full = experiment.spread(Way("full", "random"), 80)
+    assert best.mean is not None
+    assert full.mean is not None
+    assert f"the best is slpt + tesla: Dice {best.mean:.3f} ± {best.sd:.3f} (3 seeds)" in text
+    assert f"the reference, full + random, has {usual.mean:.3f}" in text
+    assert (
+        f"That is {best.mean / full.mean:.0%} of the {full.mean:.3f} that the reference reaches with 80"
+        in text
+    )
+    one = experiment.method_comparisons[Way("slpt", "tesla")][-1]
+    assert f"slpt {100 * one.seeds.mean:+.1f} points (ahead in {one.seeds.win_rate * 3:g} of 3 seeds" in text
+    assert "slpt tunes 4.94% of its parameters and trains for 61 s" in text
+    assert "![Mean Dice on the test cases against labelled cases](dice.png)" in text
+
+
+def test_few_seeds_have_no_p_value_and_it_says_why(tmp_path: Path) -> None:
+    few, _ = page(tmp_path / "few", budgets=[4], seeds=range(5))
+    assert "With fewer than 6 seeds" in few
+    assert "over seeds" not in few.partition("Dice says")[0].replace("deviation over seeds", "")
+    many, _ = page(tmp_path / "many", budgets=[4], seeds=range(6))
+    assert "With fewer than 6 seeds" not in many
+    assert "over seeds, p" in many
+
+
+def test_says_what_is_missing_and_keeps_it_short(tmp_path: Path) -> None:
+    whole, _ = page(tmp_path / "whole", budgets=[4])
+    assert "## What is missing\n\nNothing." in whole
+    names = [f"way_{number}" for number in range(12)]
+    folder = write_cells(tmp_path / "part", names, ["random"], [4, 8], [0, 1])
+    for name in names:
+        (folder / f"{name}__random__8__1.json").unlink()
+    found = read_cells(folder)
+    text = summary(Experiment.of(found.cells), found, [])
+    assert "12 trainings that others have, 0 pairs of method and strategy, and 0 files" in text
+    assert "6 more are behind these" in text

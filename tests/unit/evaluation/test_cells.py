@@ -1,0 +1,114 @@
+"""Finished cells: what is read, what is left out and why, what cannot be one experiment."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_up_cells import made_up_cell, write_cells
+
+from nnunet_slpt.errors import EvaluationError
+from nnunet_slpt.evaluation.cells import Cell, read_cells
+
+
+def changed(**changes: Any) -> dict[str, Any]:
+    """A good cell with other values; dots in a name lead inwards, ``...`` removes."""
+    cell = made_up_cell("slpt", "tesla", 4, 0)
+    for path, value in changes.items():
+        *way, last = path.split(".")
+        block = cell
+        for step in way:
+            block = block[step]
+        if value is ...:
+            del block[last]
+        else:
+            block[last] = value
+    return cell
+
+
+def test_reads_what_was_written(tmp_path: Path) -> None:
+    folder = read_cells(write_cells(tmp_path, budgets=[16, 4], seeds=[1, 0]))
+    assert not folder.left_out
+    assert [cell.name for cell in folder.cells][:4] == [
+        "full__random__4__0",
+        "full__random__4__1",
+        "full__random__16__0",
+        "full__random__16__1",
+    ]
+    cell, content = folder.cells[-1], made_up_cell("slpt", "tesla", 16, 1)
+    assert cell.test == content["test"]
+    assert cell.costs == content["costs"]
+    assert {name: vars(one) for name, one in cell.pool.items()} == content["pool"]
+    assert cell.shown["command"] == content["command"]
+
+
+def test_what_was_not_measured_is_none() -> None:
+    cell = Cell.of(changed(**{"costs.peak_memory_bytes": ..., "test.test_00.RV.nsd": ..., "pool": None}))
+    assert cell.costs["peak_memory_bytes"] is None
+    assert cell.test["test_00"]["RV"]["nsd"] is None
+    assert cell.pool == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("format", 2, "format: got 2, expected 1"),
+        ("cell.method", ..., "cell.method is missing, expected text"),
+        ("cell.budget", "4", 'cell.budget: got "4", expected a whole number'),
+        ("cell.budget", 0, "cell.budget: got 0, expected 1 or more"),
+        ("cell.seed", True, "cell.seed: got true, expected a whole number"),
+        ("test", {}, "test: there is no case in it"),
+        ("test.test_01.RV", ..., "test.test_01: got classes MYO, LV, expected RV, MYO, LV"),
+        ("test.test_01.RV.dice", ..., "test.test_01.RV.dice is missing"),
+        ("test.test_01.RV.nsd", 1.5, "test.test_01.RV.nsd: got 1.5, expected a number from 0 to 1, or null"),
+        ("test.test_01.RV.nsd", float("nan"), "test.test_01.RV.nsd: got NaN"),
+        ("pool", [], r"pool: got \[\], expected an object"),
+        ("pool.pool_01.dice", "bad", 'pool.pool_01.dice: got "bad"'),
+        ("costs.train_seconds", -1, "costs.train_seconds: got -1"),
+        ("machine", ..., "machine is missing"),
+    ],
+)
+def test_what_is_no_cell_is_named_with_its_key(key: str, value: Any, message: str) -> None:
+    with pytest.raises(EvaluationError, match=f"^{message}"):
+        Cell.of(changed(**{key: value}))
+
+
+def test_unfinished_and_foreign_files_are_left_out_and_named(tmp_path: Path) -> None:
+    write_cells(tmp_path, methods=["slpt"], strategies=["tesla"], budgets=[4], seeds=[0])
+    good = tmp_path / "slpt__tesla__4__0.json"
+    (tmp_path / "copy.json").write_bytes(good.read_bytes())
+    (tmp_path / "cut.json").write_bytes(good.read_bytes()[:100])
+    (tmp_path / "list.json").write_text("[]")
+    (tmp_path / "bytes.json").write_bytes(b"\xff")
+    (tmp_path / "notes.txt").write_text("by hand")
+    (tmp_path / ".slpt__tesla__4__1.json.77.part").write_text("{")
+    (tmp_path / ".lock").write_text("")
+    (tmp_path / "folder").mkdir()
+    folder = read_cells(tmp_path)
+    assert [cell.name for cell in folder.cells] == ["slpt__tesla__4__0"]
+    assert {name: reason[:14] for name, reason in folder.left_out.items()} == {
+        ".slpt__tesla__4__1.json.77.part": "not finished: ",
+        "bytes.json": "no JSON: 'utf-",
+        "copy.json": "it holds slpt_",
+        "cut.json": "no JSON: Unter",
+        "list.json": "the file: got ",
+        "notes.txt": "no JSON file",
+    }
+
+
+def test_no_finished_cell(tmp_path: Path) -> None:
+    with pytest.raises(EvaluationError, match="is no folder"):
+        read_cells(tmp_path / "nowhere")
+    (tmp_path / "list.json").write_text("[]")
+    with pytest.raises(EvaluationError, match=r"no finished cell(.|\n)*list\.json: the file: got \[\]"):
+        read_cells(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "change", [{"dataset": "Dataset004_Hippocampus"}, {"test": {"a": {"RV": {"dice": 1}}}}]
+)
+def test_two_experiments_are_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    write_cells(tmp_path, budgets=[4], seeds=[0])
+    (tmp_path / "slpt__tesla__4__0.json").write_text(json.dumps(changed(**change)))
+    with pytest.raises(EvaluationError, match=r"slpt__tesla__4__0\.json about .* folder of its own"):
+        read_cells(tmp_path)
