@@ -50,6 +50,7 @@ class Task:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.trainer_name = "nnUNetTrainerSLPT"
         self.raw, self.preprocessed, self.results = (
             folder / name for name in ("raw", "preprocessed", "results")
         )
@@ -70,7 +71,7 @@ class Task:
         return self
 
     def output(self, configuration: str = "3d_fullres", fold: int | str = 0) -> Path:
-        return self.results / DATASET / f"nnUNetTrainerSLPT__nnUNetPlans__{configuration}" / f"fold_{fold}"
+        return self.results / DATASET / f"{self.trainer_name}__nnUNetPlans__{configuration}" / f"fold_{fold}"
 
     def log(self, **of: Any) -> str:
         return "\n".join(file.read_text() for file in sorted(self.output(**of).glob("training_log_*")))
@@ -101,7 +102,7 @@ class Task:
         """What ``nnUNetv2_train`` runs, the validation at the end included."""
         weights = None if pretrained is None else str(pretrained)
         run_training(
-            "801", configuration, fold, "nnUNetTrainerSLPT", "nnUNetPlans", weights, device=CPU, **options
+            "801", configuration, fold, self.trainer_name, "nnUNetPlans", weights, device=CPU, **options
         )
 
     def trainer(
@@ -113,7 +114,7 @@ class Task:
     ) -> Any:
         """As ``run``, but stops before the first epoch, and will draw no progress.png."""
         trainer = get_trainer_from_args(
-            "801", configuration, fold, "nnUNetTrainerSLPT", "nnUNetPlans", continued, CPU
+            "801", configuration, fold, self.trainer_name, "nnUNetPlans", continued, CPU
         )
         trainer.logger.plot_progress_png = lambda folder: None
         maybe_load_checkpoint(trainer, continued, False, None if pretrained is None else str(pretrained))
