@@ -11,7 +11,7 @@ from torch.nn.utils import parametrize
 
 CONVOLUTIONS = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 # How torch's parametrizations name what is added to a weight, and the weight itself.
-ADDED, ORIGINAL = ".parametrizations.weight.0.", ".parametrizations.weight.original"
+ADDED, ORIGINAL = "parametrizations.weight.0.", "parametrizations.weight.original"
 
 
 def add_lora(network: nn.Module, rank: int) -> None:
@@ -46,7 +46,7 @@ def without_lora(name: str) -> str:
     >>> without_lora("stages.0.conv.parametrizations.weight.original")
     'stages.0.conv.weight'
     """
-    return name.replace(ORIGINAL, ".weight")
+    return name.replace(ORIGINAL, "weight")
 
 
 class _LowRank(nn.Module):

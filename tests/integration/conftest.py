@@ -45,6 +45,10 @@ BLOCK = {
 CPU = torch.device("cpu")
 
 
+class PowerCutError(Exception):
+    """Ends a run from outside."""
+
+
 class Task:
     """nnU-Net's three folders with the tiny task in them, and its commands on it."""
 
@@ -119,6 +123,19 @@ class Task:
         trainer.logger.plot_progress_png = lambda folder: None
         maybe_load_checkpoint(trainer, continued, False, None if pretrained is None else str(pretrained))
         return trainer
+
+    def interrupt(self, trainer: Any, before_epoch: int) -> None:
+        """Run until an epoch is about to begin; ``save_every`` has nnU-Net write a checkpoint after each."""
+        begin = trainer.on_epoch_start
+
+        def begin_or_end() -> None:
+            if trainer.current_epoch == before_epoch:
+                raise PowerCutError
+            begin()
+
+        trainer.save_every, trainer.on_epoch_start = 1, begin_or_end
+        with pytest.raises(PowerCutError):
+            trainer.run_training()
 
     def command(self, entry_point: Callable[[], object], *arguments: object) -> None:
         """Run one of nnU-Net's commands in this process."""

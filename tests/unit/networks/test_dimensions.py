@@ -55,7 +55,9 @@ def test_a_separable_convolution_is_a_mix_and_a_kernel_per_channel(
     mixed = CONVOLVE[axes](x, pointwise.view(5, 4, *[1] * axes))
     padding = [dilation * (size // 2) for size in kernel]
     expected = CONVOLVE[axes](mixed, depthwise[:, None], padding=padding, dilation=dilation, groups=5)
-    torch.testing.assert_close(convolve(x, separable_kernel(depthwise, pointwise), dilation=dilation), expected)
+    torch.testing.assert_close(
+        convolve(x, separable_kernel(depthwise, pointwise), dilation=dilation), expected
+    )
 
 
 @pytest.mark.parametrize("grid", [(4, 6), (2, 3), (1, 1), (3, 4)])
