@@ -26,6 +26,8 @@ WHOLE_NUMBERS = (
     "iterations_per_epoch",
     "validation_iterations_per_epoch",
 )
+# Parts of SLPT that can be left out, to see what each is good for.
+PARTS = ("updaters", "aspp", "squeeze_excitation", "separable", "views", "foreground_start")
 
 # (alpha, beta) weigh false positives and false negatives: neutral, recall-seeking, precision-seeking.
 TVERSKY_PAIRS = ((0.5, 0.5), (0.3, 0.7), (0.7, 0.3))
@@ -43,9 +45,16 @@ class PromptConfig:
         weight_tversky: lambda 1 of the loss.
         weight_cross_entropy: lambda 2 of the loss.
         weight_diversity: lambda 3 of the loss.
-        optimizer: ``AdamW`` or ``SGD`` (Nesterov, momentum 0.99, as nnU-Net).
+        updaters: put updaters behind the frozen modules; without, the prompts are added to the images alone.
+        aspp: multi-scale context in the updaters.
+        squeeze_excitation: channel attention in the updaters.
+        separable: depth-separable convolutions in the updaters; plain ones otherwise.
+        views: each prompt sees the batch in an augmentation of its own; otherwise all see the same.
+        foreground_start: the meta prompt starts from the foreground's probability map; otherwise from noise.
+        optimizer: ``AdamW`` or ``SGD`` (Nesterov, momentum 0.99, as nnU-Net); ``None``, here and in the next
+            two, takes what the trainer is known to work with.
         learning_rate: initial rate of the polynomial schedule.
-        weight_decay: L2 decay of the tuned weights.
+        weight_decay: decay of the tuned weights.
         epochs: number of epochs.
         iterations_per_epoch: optimizer steps an epoch.
         validation_iterations_per_epoch: validation batches an epoch.
@@ -70,9 +79,15 @@ class PromptConfig:
     weight_tversky: float = 1.0
     weight_cross_entropy: float = 1.0
     weight_diversity: float = 1.0
-    optimizer: str = "AdamW"
-    learning_rate: float = 1e-2
-    weight_decay: float = 0.0
+    updaters: bool = True
+    aspp: bool = True
+    squeeze_excitation: bool = True
+    separable: bool = True
+    views: bool = True
+    foreground_start: bool = True
+    optimizer: str | None = None
+    learning_rate: float | None = None
+    weight_decay: float | None = None
     epochs: int = 200
     iterations_per_epoch: int = 250
     validation_iterations_per_epoch: int = 50
@@ -86,9 +101,15 @@ class PromptConfig:
         for name in WHOLE_NUMBERS:
             value = getattr(self, name)
             self._require(type(value) is int and value >= 1, name, "a whole number from 1 on")
-        for name in ("learning_rate", "weight_decay", *LOSS_WEIGHTS):
+        for name in PARTS:
+            self._require(type(getattr(self, name)) is bool, name, "true or false")
+        for name in LOSS_WEIGHTS:
             self._require(_is_weight(getattr(self, name)), name, "a number from 0 on")
-        self._require(self.learning_rate > 0, "learning_rate", "a number above 0")
+        decay, rate = self.weight_decay, self.learning_rate
+        self._require(decay is None or _is_weight(decay), "weight_decay", "a number from 0 on, or null")
+        self._require(
+            rate is None or (_is_weight(rate) and rate > 0), "learning_rate", "a number above 0, or null"
+        )
         some_loss = self.weight_tversky + self.weight_cross_entropy > 0
         self._require(some_loss, "weight_tversky", "a number above 0 here or in weight_cross_entropy")
         self._require(type(self.seed) is int and 0 <= self.seed < 2**31, "seed", "a whole number below 2**31")
@@ -97,7 +118,7 @@ class PromptConfig:
         for name in ("pretrained_checkpoint", "pretrained_sha256"):
             value = getattr(self, name)
             self._require(value is None or isinstance(value, str), name, "text or nothing (null)")
-        for name, known in (("optimizer", OPTIMIZERS), ("stem", (*STEMS, None))):
+        for name, known in (("optimizer", (*OPTIMIZERS, None)), ("stem", (*STEMS, None))):
             if getattr(self, name) not in known:
                 raise ConfigError(f'plans["{PLANS_KEY}"]: {one_of(name, getattr(self, name), known)}.')
 

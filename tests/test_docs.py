@@ -18,6 +18,7 @@ TYPES = {
     str: "text",
     bool: "true or false",
     str | None: "text or `null`",
+    float | None: "number or `null`",
     tuple[tuple[float, float], ...]: "list of pairs",
 }
 

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from nnunet_slpt.networks.dimensions import convolve, convolve_separably
+from nnunet_slpt.networks.dimensions import convolve, separable_kernel
 
 
 class ASPP(nn.Module):
@@ -21,15 +21,29 @@ class ASPP(nn.Module):
     each, which is what concatenating them and mixing with one 1×1(×1) convolution does.
     A dilation that reaches beyond the grid sees padding alone, so it is shrunk to fit at run time.
 
+    Args:
+        channels: C, that come in and go out.
+        kernel: of the branches.
+        dilations: of the branches.
+        separable: depth-separable branches; plain convolutions otherwise.
+
     References:
         DeepLabv3 (arXiv:1706.05587), section 3.3.
     """
 
-    def __init__(self, channels: int, kernel: Sequence[int], dilations: Sequence[int] = (1, 2, 4)) -> None:
+    def __init__(
+        self,
+        channels: int,
+        kernel: Sequence[int],
+        dilations: Sequence[int] = (1, 2, 4),
+        separable: bool = True,
+    ) -> None:
         super().__init__()
         self.dilations = tuple(dilations)
-        self.depthwise = nn.ParameterList([torch.empty(channels, *kernel) for _ in dilations])
-        self.pointwise = nn.ParameterList([torch.empty(channels, channels) for _ in dilations])
+        split, whole = (dilations, ()) if separable else ((), dilations)
+        self.depthwise = nn.ParameterList([torch.empty(channels, *kernel) for _ in split])
+        self.pointwise = nn.ParameterList([torch.empty(channels, channels) for _ in split])
+        self.plain = nn.ParameterList([torch.empty(channels, channels, *kernel) for _ in whole])
         self.point = nn.Parameter(torch.empty(channels, channels, *[1] * len(kernel)))
         self.whole = nn.Linear(channels, channels)
         self.norm = nn.GroupNorm(1, channels)
@@ -38,16 +52,21 @@ class ASPP(nn.Module):
             nn.init.normal_(weight, std=(2 / weight[0].numel()) ** 0.5)
         for weight in (*self.pointwise, self.point, self.whole.weight):
             nn.init.normal_(weight, std=(1 / (branches * channels)) ** 0.5)
+        for weight in self.plain:
+            nn.init.normal_(weight, std=(2 / (branches * weight[0].numel())) ** 0.5)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, *S) to (B, C, *S)."""
         longest = max(1, (min([size for size in x.shape[2:] if size > 1], default=1) - 1) // 2)
         axes = tuple(range(2, x.ndim))
         total = convolve(x, self.point) + self.whole(x.mean(axes)).view(*x.shape[:2], *[1] * len(axes))
-        branches = zip(self.depthwise, self.pointwise, self.dilations, strict=True)
-        for depthwise, pointwise, dilation in branches:
-            total = total + convolve_separably(x, depthwise, pointwise, min(dilation, longest))
+        for kernel, dilation in zip(self._kernels(), self.dilations, strict=True):
+            total = total + convolve(x, kernel, dilation=min(dilation, longest))
         return F.silu(self.norm(total).to(total.dtype))
+
+    def _kernels(self) -> list[Tensor]:
+        pairs = zip(self.depthwise, self.pointwise, strict=True)
+        return [*(separable_kernel(depthwise, pointwise) for depthwise, pointwise in pairs), *self.plain]
 
 
 class SqueezeExcitation(nn.Module):

@@ -3,7 +3,15 @@
 Owns what is known about nnU-Net's U-Nets; reads their attributes, imports none of their classes.
 """
 
-__all__ = ["SUPPORTED_ARCHITECTURES", "Stage", "check_architecture", "describe_stages", "freeze"]
+__all__ = [
+    "SUPPORTED_ARCHITECTURES",
+    "Stage",
+    "check_architecture",
+    "describe_stages",
+    "freeze",
+    "input_channels",
+    "parameter_summary",
+]
 
 import math
 from collections.abc import Sequence
@@ -68,6 +76,25 @@ def describe_stages(backbone: Any) -> list[Stage]:
     depth = len(encoder.output_channels)
     down = [stage(s, STAGES_BELOW_ENCODER) for s in range(depth)]
     return down + [stage(s, STAGES_BELOW_DECODER) for s in reversed(range(depth - 1))]
+
+
+def input_channels(backbone: Any) -> int:
+    """Channels of the images, which the first convolution reads."""
+    weight: nn.Parameter = next(backbone.encoder.parameters())
+    return weight.shape[1]
+
+
+def parameter_summary(network: nn.Module, pretrained: int) -> str:
+    """Frozen and tuned parameters, and the tuned ones as a share of the pretrained ones, in words.
+
+    Args:
+        network: whose parameters know whether they are tuned.
+        pretrained: how many parameters the pretrained network has, heads left out.
+    """
+    sizes = [(parameter.numel(), parameter.requires_grad) for parameter in network.parameters()]
+    tuned = sum(size for size, is_tuned in sizes if is_tuned)
+    frozen = sum(size for size, is_tuned in sizes if not is_tuned)
+    return f"{frozen:,} frozen and {tuned:,} tuned parameters, {100 * tuned / pretrained:.2f} %"
 
 
 def freeze(module: nn.Module) -> None:

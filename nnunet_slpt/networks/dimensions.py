@@ -3,7 +3,7 @@
 Must not import anything of this package.
 """
 
-__all__ = ["average_pool", "convolve", "convolve_separably", "modulate", "resize"]
+__all__ = ["average_pool", "convolve", "modulate", "resize", "separable_kernel"]
 
 import math
 from collections.abc import Sequence
@@ -25,23 +25,20 @@ def convolve(
     return _CONVOLVE[x.ndim - 2](x, weight, bias, 1, padding, dilation, groups)
 
 
-def convolve_separably(x: Tensor, depthwise: Tensor, pointwise: Tensor, dilation: int = 1) -> Tensor:
-    """Depth-separable convolution: a 1×1(×1) mix, then one kernel per output channel.
+def separable_kernel(depthwise: Tensor, pointwise: Tensor) -> Tensor:
+    """The kernel of a depth-separable convolution: a 1×1(×1) mix, then one kernel per output channel.
 
-    The two weights are multiplied into one dense kernel first. The result is the same; depthwise kernels are
+    To convolve with the product of the two gives the same as one after the other; depthwise kernels are
     several times slower than dense ones at these few channels, on CPUs and GPUs alike.
 
     Args:
-        x: (B, C, *S).
         depthwise: (C', *kernel).
         pointwise: (C', C).
-        dilation: spacing of the kernel's taps.
 
     Returns:
-        (B, C', *S).
+        (C', C, *kernel).
     """
-    dense = pointwise.view(*pointwise.shape, *[1] * (x.ndim - 2)) * depthwise[:, None]
-    return convolve(x, dense, dilation=dilation)
+    return pointwise.view(*pointwise.shape, *[1] * (depthwise.ndim - 1)) * depthwise[:, None]
 
 
 def modulate(x: Tensor, change: Tensor) -> Tensor:

@@ -12,9 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from nnunet_slpt.config import PromptConfig
-from nnunet_slpt.networks.backbone import check_architecture, describe_stages, freeze
+from nnunet_slpt.networks.backbone import (
+    check_architecture,
+    describe_stages,
+    freeze,
+    input_channels,
+    parameter_summary,
+)
 from nnunet_slpt.networks.combine import mean_prediction
 from nnunet_slpt.networks.heads import PromptHeads
+from nnunet_slpt.networks.input_prompt import InputPrompt
 from nnunet_slpt.networks.prompts import DiversifiedPrompts, signature, signature_length
 from nnunet_slpt.networks.updater import FeatureAwarePromptUpdater
 
@@ -31,7 +38,7 @@ class PromptedUNet(nn.Module):
         backbone: a ``PlainConvUNet`` or ``ResidualEncoderUNet``; taken over, its own heads dropped.
         patch_size: the training patch, one entry an axis.
         classes: channels of the output.
-        config: K, widths, kind of labels.
+        config: K, widths, parts to leave out, kind of labels.
         deep_supervision: return one output per decoder stage, finest first.
 
     Raises:
@@ -70,9 +77,13 @@ class PromptedUNet(nn.Module):
                 kernel=stage.kernel,
                 stride=stage.stride,
                 last=i + 1 == len(stages),
+                aspp=config.aspp,
+                squeeze_excitation=config.squeeze_excitation,
+                separable=config.separable,
             )
-            for i, stage in enumerate(stages)
+            for i, stage in enumerate(stages if config.updaters else [])
         )
+        self.input_prompt = None if config.updaters else InputPrompt(input_channels(backbone))
         decoder_channels = [stage.channels for stage in stages[len(self.encoder.stages) :]]
         self.heads = PromptHeads(config.prompts, decoder_channels, classes, axes=len(patch_size))
 
@@ -119,11 +130,8 @@ class PromptedUNet(nn.Module):
 
     def parameter_summary(self) -> str:
         """Frozen and tuned parameters and their ratio, in words."""
-        frozen, tuned = 0, 0
-        for parameter in self.parameters():
-            tuned += parameter.numel() * parameter.requires_grad
-            frozen += parameter.numel() * (not parameter.requires_grad)
-        return f"{frozen:,} frozen and {tuned:,} tuned parameters, {100 * tuned / frozen:.2f} %"
+        frozen = sum(parameter.numel() for parameter in self.parameters() if not parameter.requires_grad)
+        return parameter_summary(self, pretrained=frozen)
 
     def _tensors(self) -> Iterator[tuple[str, Tensor]]:
         # nnU-Net registers a tensor under up to four names; these iterators keep the first.
@@ -137,21 +145,29 @@ class PromptedUNet(nn.Module):
         prompts = self.prompts() if prompts is None else prompts
         prompt = torch.stack([prompts[k] for k in chosen]).repeat_interleave(len(x), 0)
         seen_from_afar = signature(prompt)
-        # What comes before the first updater is the same for all prompts; behind it they run as one batch.
-        features = self._first_module(x)
-        features = features.repeat(len(chosen), *[1] * (features.ndim - 1))
+        features = self._first_features(x, prompt)
         finest_only = finest_only or not self.decoder.deep_supervision
         depth = len(self.encoder.stages)
         skips: list[Tensor] = []
         outputs: list[Tensor] = []
-        for i, updater in enumerate(self.updaters):
-            frozen = self._module(i, features, skips) if i > 0 else features
-            features, prompt = updater(frozen, prompt, seen_from_afar)
+        modules = 2 * depth - 1
+        for i in range(modules):
+            features = self._module(i, features, skips) if i > 0 else features
+            if self.updaters:
+                features, prompt = self.updaters[i](features, prompt, seen_from_afar)
             if i < depth:
                 skips.append(features)
-            elif not finest_only or i + 1 == len(self.updaters):
+            elif not finest_only or i + 1 == modules:
                 outputs.append(self.heads(features, i - depth, chosen))
         return outputs[::-1]
+
+    def _first_features(self, x: Tensor, prompt: Tensor) -> Tensor:
+        """Of M_1, for images (B, …) and prompts (K'·B, 1, *S): (K'·B, C, *S)."""
+        times = [len(prompt) // len(x), *[1] * (x.ndim - 1)]
+        if self.input_prompt is not None:
+            return self._first_module(self.input_prompt(x.repeat(times), prompt))
+        # What comes before the first updater is the same for all prompts; behind it they run as one batch.
+        return self._first_module(x).repeat(times)
 
     def _first_module(self, x: Tensor) -> Tensor:
         """M_1: a residual encoder has a stem before its first stage."""

@@ -64,6 +64,12 @@ class DiversifiedPrompts(nn.Module):
         """
         self.meta.copy_(resize(foreground_probability[None, None].to(self.meta), self.meta.shape[2:]))
 
+    @torch.no_grad()
+    def start_from_noise(self, seed: int) -> None:
+        """Set the meta prompt to noise, which tells nothing of where foreground is; for the ablation."""
+        noise = torch.randn(self.meta.shape, generator=torch.Generator().manual_seed(seed))
+        self.meta.copy_(noise)
+
     def forward(self) -> Tensor:
         """The K prompts, each with mean 0 and variance 1: (K, 1, *patch)."""
         # The UpConvs should see a map of unit spread, however rare foreground is.

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from nnunet_slpt.networks.aspp import ASPP, SqueezeExcitation
-from nnunet_slpt.networks.dimensions import average_pool, convolve, convolve_separably, modulate, resize
+from nnunet_slpt.networks.dimensions import average_pool, convolve, modulate, resize, separable_kernel
 
 SOFTNESS = 0.1  # a channel's weight is near -1 or 1 unless the prompt looks away from it
 
@@ -37,6 +37,9 @@ class FeatureAwarePromptUpdater(nn.Module):
         kernel: the frozen stage's kernel, 1 on axes that it does not look along.
         stride: from the features' grid to the updater's.
         last: no updater follows, so there is no prompt branch.
+        aspp: multi-scale context in the feature branch; a bare SiLU otherwise.
+        squeeze_excitation: channel attention in the feature branch.
+        separable: depth-separable convolutions in both branches; plain ones otherwise.
 
     References:
         SLPT (arXiv:2308.04911), section 2.1 and figure 2(b).
@@ -52,13 +55,21 @@ class FeatureAwarePromptUpdater(nn.Module):
         kernel: Sequence[int],
         stride: Sequence[int],
         last: bool = False,
+        *,
+        aspp: bool = True,
+        squeeze_excitation: bool = True,
+        separable: bool = True,
     ) -> None:
         super().__init__()
         self.stride = tuple(stride)
-        self.feature_branch = _FeatureBranch(channels, incoming_channels, cells, width, kernel)
+        context = ASPP(width, kernel, separable=separable) if aspp else nn.SiLU()
+        attention = SqueezeExcitation(width) if squeeze_excitation else nn.Identity()
+        self.feature_branch = _FeatureBranch(
+            channels, incoming_channels, cells, width, len(kernel), context, attention
+        )
         # Behind the last updater nothing reads the prompt.
         self.prompt_branch = (
-            None if last else _PromptBranch(channels, incoming_channels, prompt_channels, kernel)
+            None if last else _PromptBranch(channels, incoming_channels, prompt_channels, kernel, separable)
         )
 
     def forward(self, features: Tensor, prompt: Tensor, signature: Tensor) -> tuple[Tensor, Tensor]:
@@ -99,15 +110,22 @@ class _FeatureBranch(nn.Module):
     projection: Tensor
 
     def __init__(
-        self, channels: int, incoming_channels: int, cells: int, width: int, kernel: Sequence[int]
+        self,
+        channels: int,
+        incoming_channels: int,
+        cells: int,
+        width: int,
+        axes: int,
+        context: nn.Module,
+        attention: nn.Module,
     ) -> None:
         super().__init__()
-        point = [1] * len(kernel)
+        point = [1] * axes
         self.mix_features = nn.Parameter(torch.empty(width, channels, *point))
         self.mix_prompt = nn.Parameter(torch.empty(width, incoming_channels, *point))
         self.mix_norm = nn.GroupNorm(1, width)
-        self.context = ASPP(width, kernel)
-        self.attention = SqueezeExcitation(width)
+        self.context = context
+        self.attention = attention
         self.expand = nn.Parameter(torch.zeros(2 * channels, width, *point))
         self.register_buffer("projection", torch.randn(width, cells) * cells**-0.5)
         for weight in (self.mix_features, self.mix_prompt):
@@ -126,23 +144,34 @@ class _FeatureBranch(nn.Module):
 
 
 class _PromptBranch(nn.Module):
-    """P = norm(P' + DepthSeparable([F, P'])).
+    """P = norm(P' + Convolve([F, P'])), depth-separably.
 
     Adding to the prompt is our choice: what it says at the input still reaches the last stage.
     """
 
     def __init__(
-        self, channels: int, incoming_channels: int, prompt_channels: int, kernel: Sequence[int]
+        self,
+        channels: int,
+        incoming_channels: int,
+        prompt_channels: int,
+        kernel: Sequence[int],
+        separable: bool,
     ) -> None:
         super().__init__()
-        self.pointwise = nn.Parameter(torch.empty(prompt_channels, channels + incoming_channels))
-        self.depthwise = nn.Parameter(torch.empty(prompt_channels, *kernel))
+        self.separable = separable
+        both = channels + incoming_channels
+        if separable:
+            self.pointwise = nn.Parameter(torch.empty(prompt_channels, both))
+            self.depthwise = nn.Parameter(torch.empty(prompt_channels, *kernel))
+        else:
+            self.plain = nn.Parameter(torch.empty(prompt_channels, both, *kernel))
+        for weight in self.parameters():
+            nn.init.normal_(weight, std=weight[0].numel() ** -0.5)
         self.norm = nn.GroupNorm(1, prompt_channels)
-        nn.init.normal_(self.pointwise, std=self.pointwise.shape[1] ** -0.5)
-        nn.init.normal_(self.depthwise, std=self.depthwise[0].numel() ** -0.5)
 
     def forward(self, features: Tensor, prompt: Tensor) -> Tensor:
         """Features F (B, C, *S) and prompt P' (B, C_in, *S) to P (B, C_p, *S)."""
-        update = convolve_separably(torch.cat([features, prompt], 1), self.depthwise, self.pointwise)
+        kernel = separable_kernel(self.depthwise, self.pointwise) if self.separable else self.plain
+        update = convolve(torch.cat([features, prompt], 1), kernel)
         result: Tensor = self.norm(prompt + update)
         return result

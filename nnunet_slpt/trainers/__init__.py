@@ -1,5 +1,23 @@
 """nnU-Net adapters: hooks, no mathematics."""
 
+from nnunet_slpt.trainers.rivals import (
+    nnUNetTrainerBiasNorm,
+    nnUNetTrainerDecoder,
+    nnUNetTrainerFullAdamW,
+    nnUNetTrainerFullSGD,
+    nnUNetTrainerHead,
+    nnUNetTrainerLoRA,
+    nnUNetTrainerScratch,
+)
 from nnunet_slpt.trainers.slpt import nnUNetTrainerSLPT
 
-__all__ = ["nnUNetTrainerSLPT"]
+__all__ = [
+    "nnUNetTrainerBiasNorm",
+    "nnUNetTrainerDecoder",
+    "nnUNetTrainerFullAdamW",
+    "nnUNetTrainerFullSGD",
+    "nnUNetTrainerHead",
+    "nnUNetTrainerLoRA",
+    "nnUNetTrainerSLPT",
+    "nnUNetTrainerScratch",
+]

@@ -1,21 +1,31 @@
-"""What has to be right before the first epoch: plans that can be prompted, weights to start from.
+"""What has to be right before the first epoch: plans that can be used, weights to start from.
 
 Writes nothing. Must not import the trainer.
 """
 
-__all__ = ["check_same_settings", "checked_config", "leaving_nothing_behind", "start_from_pretrained"]
+__all__ = [
+    "Recipe",
+    "Startable",
+    "check_same_settings",
+    "checked_config",
+    "leaving_nothing_behind",
+    "start_from_pretrained",
+]
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from torch import Tensor
 
 from nnunet_slpt.config import PLANS_KEY, PromptConfig
 from nnunet_slpt.errors import ArchitectureError, CheckpointError, SLPTError
-from nnunet_slpt.networks import PromptedUNet, check_architecture
+from nnunet_slpt.networks import check_architecture
 from nnunet_slpt.pretrained import (
+    FrozenNetwork,
     Labels,
     Pretrained,
     base_hash,
@@ -29,15 +39,59 @@ from nnunet_slpt.pretrained import (
 MAY_CHANGE = ("epochs", "pretrained_checkpoint", "pretrained_sha256")
 
 
+@dataclass(frozen=True)
+class Recipe:
+    """The optimizer that a way of tuning is known to work with, for what the plans leave open.
+
+    Args:
+        optimizer: ``AdamW`` or ``SGD``.
+        learning_rate: of the first epoch.
+        weight_decay: of the tuned weights.
+    """
+
+    optimizer: str
+    learning_rate: float
+    weight_decay: float
+
+    def fill(self, config: PromptConfig) -> PromptConfig:
+        """The configuration with these values where it has ``None``."""
+        return replace(
+            config, **{key: value for key, value in vars(self).items() if getattr(config, key) is None}
+        )
+
+
+class Heads(Protocol):
+    """The segmentation heads of a network."""
+
+    @property
+    def classes(self) -> int:
+        """Channels of the output."""
+
+    def start_from(self, stage: int, weight: Tensor, bias: Tensor, rows: Mapping[int, int]) -> None:
+        """Begin the heads of a decoder stage with rows of a pretrained head."""
+
+
+class Startable(FrozenNetwork, Protocol):
+    """A network that pretrained weights can be loaded into: a ``PromptedUNet`` or a ``StockUNet``."""
+
+    @property
+    def heads(self) -> Heads:
+        """Its segmentation heads."""
+
+    def parameter_summary(self) -> str:
+        """What is frozen and tuned, in words."""
+
+
 def checked_config(
-    plans: dict[str, Any], configuration: str, dataset_json: Mapping[str, Any]
+    plans: dict[str, Any], configuration: str, dataset_json: Mapping[str, Any], recipe: Recipe
 ) -> PromptConfig:
-    """The prompt configuration, if these plans can be prompted.
+    """The configuration of a tuning, complete, if these plans can be tuned with.
 
     Args:
         plans: nnU-Net's plans, with or without an ``slpt`` block.
         configuration: the one to train, such as ``3d_fullres``.
         dataset_json: tells whether labels are regions.
+        recipe: for what the block leaves open.
 
     Raises:
         ConfigError: the ``slpt`` block is wrong.
@@ -48,16 +102,16 @@ def checked_config(
     settings = manager.get_configuration(configuration)
     if settings.previous_stage_name is not None:
         raise ArchitectureError(
-            f"{configuration} is the second stage of a cascade, which nnUNetTrainerSLPT does not tune: its "
-            "input has channels that no pretrained network knows. Use 3d_fullres, 3d_lowres or 2d."
+            f"{configuration} is the second stage of a cascade, which is not tuned: its input has "
+            "channels that no pretrained network knows. Use 3d_fullres, 3d_lowres or 2d."
         )
     check_architecture(settings.network_arch_class_name)
     regions = bool(manager.get_label_manager(dataset_json).has_regions)
-    return PromptConfig(**{**vars(config), "region_based": regions})
+    return replace(recipe.fill(config), region_based=regions)
 
 
-def start_from_pretrained(network: PromptedUNet, config: PromptConfig, labels: Labels) -> str:
-    """Fill the frozen part, and begin heads of labels that the pretrained network knows with its own.
+def start_from_pretrained(network: Startable, config: PromptConfig, labels: Labels) -> str:
+    """Fill all but the heads, and begin heads of labels that the pretrained network knows with its own.
 
     Args:
         network: freshly built.
@@ -65,7 +119,7 @@ def start_from_pretrained(network: PromptedUNet, config: PromptConfig, labels: L
         labels: of the dataset to tune for, as in ``dataset.json``.
 
     Returns:
-        What was done, for the log.
+        Where the network started, for the log.
 
     Raises:
         CheckpointError: no file is given, it cannot be read, or it holds other weights than were planned.
@@ -73,8 +127,8 @@ def start_from_pretrained(network: PromptedUNet, config: PromptConfig, labels: L
     """
     if config.pretrained_checkpoint is None:
         raise CheckpointError(
-            "nnUNetTrainerSLPT tunes prompts inside a pretrained network and got none. Pass its checkpoint: "
-            "nnUNetv2_train ... -tr nnUNetTrainerSLPT -pretrained_weights .../fold_X/checkpoint_final.pth"
+            "This trainer tunes a pretrained network and got none. Pass its checkpoint: "
+            "nnUNetv2_train ... -pretrained_weights .../fold_X/checkpoint_final.pth"
         )
     pretrained = read_checkpoint(config.pretrained_checkpoint)
     load_backbone(network, pretrained, config.stem)
@@ -90,7 +144,7 @@ def start_from_pretrained(network: PromptedUNet, config: PromptConfig, labels: L
     for stage, (weight, bias) in enumerate(heads):
         network.heads.start_from(stage, weight, bias, rows)
     return (
-        f"Prompts inside {pretrained.path} (sha256 of the frozen weights "
+        f"{pretrained.path} (sha256 of the frozen weights "
         f"{found[:12]}…): {network.parameter_summary()}. "
         f"{len(rows)} of {network.heads.classes} outputs start from the pretrained head."
     )

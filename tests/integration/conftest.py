@@ -45,11 +45,16 @@ BLOCK = {
 CPU = torch.device("cpu")
 
 
+class PowerCutError(Exception):
+    """Ends a run from outside."""
+
+
 class Task:
     """nnU-Net's three folders with the tiny task in them, and its commands on it."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.trainer_name = "nnUNetTrainerSLPT"
         self.raw, self.preprocessed, self.results = (
             folder / name for name in ("raw", "preprocessed", "results")
         )
@@ -70,7 +75,7 @@ class Task:
         return self
 
     def output(self, configuration: str = "3d_fullres", fold: int | str = 0) -> Path:
-        return self.results / DATASET / f"nnUNetTrainerSLPT__nnUNetPlans__{configuration}" / f"fold_{fold}"
+        return self.results / DATASET / f"{self.trainer_name}__nnUNetPlans__{configuration}" / f"fold_{fold}"
 
     def log(self, **of: Any) -> str:
         return "\n".join(file.read_text() for file in sorted(self.output(**of).glob("training_log_*")))
@@ -101,7 +106,7 @@ class Task:
         """What ``nnUNetv2_train`` runs, the validation at the end included."""
         weights = None if pretrained is None else str(pretrained)
         run_training(
-            "801", configuration, fold, "nnUNetTrainerSLPT", "nnUNetPlans", weights, device=CPU, **options
+            "801", configuration, fold, self.trainer_name, "nnUNetPlans", weights, device=CPU, **options
         )
 
     def trainer(
@@ -113,11 +118,24 @@ class Task:
     ) -> Any:
         """As ``run``, but stops before the first epoch, and will draw no progress.png."""
         trainer = get_trainer_from_args(
-            "801", configuration, fold, "nnUNetTrainerSLPT", "nnUNetPlans", continued, CPU
+            "801", configuration, fold, self.trainer_name, "nnUNetPlans", continued, CPU
         )
         trainer.logger.plot_progress_png = lambda folder: None
         maybe_load_checkpoint(trainer, continued, False, None if pretrained is None else str(pretrained))
         return trainer
+
+    def interrupt(self, trainer: Any, before_epoch: int) -> None:
+        """Run until an epoch is about to begin; ``save_every`` has nnU-Net write a checkpoint after each."""
+        begin = trainer.on_epoch_start
+
+        def begin_or_end() -> None:
+            if trainer.current_epoch == before_epoch:
+                raise PowerCutError
+            begin()
+
+        trainer.save_every, trainer.on_epoch_start = 1, begin_or_end
+        with pytest.raises(PowerCutError):
+            trainer.run_training()
 
     def command(self, entry_point: Callable[[], object], *arguments: object) -> None:
         """Run one of nnU-Net's commands in this process."""

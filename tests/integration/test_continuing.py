@@ -13,24 +13,6 @@ import torch
 from nnunet_slpt.errors import CheckpointError
 
 
-class PowerCutError(Exception):
-    """Ends a run from outside."""
-
-
-def interrupt(trainer: Any, before_epoch: int) -> None:
-    """Run until an epoch is about to begin; ``save_every`` has nnU-Net write a checkpoint after each."""
-    begin = trainer.on_epoch_start
-
-    def begin_or_end() -> None:
-        if trainer.current_epoch == before_epoch:
-            raise PowerCutError
-        begin()
-
-    trainer.save_every, trainer.on_epoch_start = 1, begin_or_end
-    with pytest.raises(PowerCutError):
-        trainer.run_training()
-
-
 def voxels(file: Path) -> Any:
     return SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(file)))
 
@@ -57,7 +39,7 @@ def test_a_run_stopped_and_continued_equals_one_never_stopped(
     task: Any, tuned: Any, monkeypatch: Any
 ) -> None:
     task.announce(monkeypatch)
-    interrupt(task.trainer(pretrained=task.pretrained), before_epoch=1)
+    task.interrupt(task.trainer(pretrained=task.pretrained), before_epoch=1)
     assert not (task.output() / "checkpoint_final.pth").exists()
     task.trainer(continued=True).run_training()
     continued, never_stopped = task.checkpoint(), tuned.checkpoint()
@@ -68,7 +50,7 @@ def test_a_run_stopped_and_continued_equals_one_never_stopped(
 
 
 def test_continuing_needs_no_pretrained_file(task: Any) -> None:
-    interrupt(task.trainer(pretrained=task.pretrained), before_epoch=1)
+    task.interrupt(task.trainer(pretrained=task.pretrained), before_epoch=1)
     task.pretrained.unlink()
     task.trainer(continued=True).on_train_start()
     assert "-pretrained_weights" not in task.log()

@@ -49,7 +49,8 @@ def test_the_plans_beside_the_checkpoint_tell_every_setting(tuned: Any) -> None:
     plans = json.loads((tuned.output().parent / "plans.json").read_text())
     given = json.loads(tuned.plans_file.read_text())["slpt"]
     expected = PromptConfig.from_plans({"slpt": given}).as_block()
-    assert plans["slpt"] == expected | {"pretrained_checkpoint": str(tuned.pretrained)}
+    of_the_trainer = {"optimizer": "AdamW", "weight_decay": 0.0}
+    assert plans["slpt"] == expected | of_the_trainer | {"pretrained_checkpoint": str(tuned.pretrained)}
     assert plans["slpt"] == tuned.checkpoint()["init_args"]["plans"]["slpt"]
 
 

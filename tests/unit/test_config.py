@@ -37,7 +37,9 @@ def test_an_unknown_key_comes_with_the_known_ones() -> None:
     ("key", "value"),
     [
         *((key, value) for key in ("prompts", "width", "epochs") for value in (0, -1, 2.0, True, "3", None)),
-        *(("learning_rate", value) for value in (0, -1e-3, NAN, INFINITE, True, "0.01", None)),
+        *(("learning_rate", value) for value in (0, -1e-3, NAN, INFINITE, True, "0.01")),
+        *(("weight_decay", value) for value in (-1e-3, NAN, True, "0.01")),
+        *((part, value) for part in ("updaters", "views", "separable") for value in (0, 1, "false", None)),
         *(("weight_diversity", value) for value in (-1, NAN, False, [1])),
         *(("seed", value) for value in (-1, 2**31, 0.5, True)),
         *(("tversky", value) for value in ([], [[0.5]], [[0.5, 0.5, 0]], [[0, 0]], [[-1, 2]])),

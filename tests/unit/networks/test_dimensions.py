@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from nnunet_slpt.networks.dimensions import average_pool, convolve, convolve_separably, modulate, resize
+from nnunet_slpt.networks.dimensions import average_pool, convolve, modulate, resize, separable_kernel
 
 POOL = {2: functional.avg_pool2d, 3: functional.avg_pool3d}
 CONVOLVE = {2: functional.conv2d, 3: functional.conv3d}
@@ -55,7 +55,9 @@ def test_a_separable_convolution_is_a_mix_and_a_kernel_per_channel(
     mixed = CONVOLVE[axes](x, pointwise.view(5, 4, *[1] * axes))
     padding = [dilation * (size // 2) for size in kernel]
     expected = CONVOLVE[axes](mixed, depthwise[:, None], padding=padding, dilation=dilation, groups=5)
-    torch.testing.assert_close(convolve_separably(x, depthwise, pointwise, dilation), expected)
+    torch.testing.assert_close(
+        convolve(x, separable_kernel(depthwise, pointwise), dilation=dilation), expected
+    )
 
 
 @pytest.mark.parametrize("grid", [(4, 6), (2, 3), (1, 1), (3, 4)])

@@ -1,0 +1,168 @@
+"""What every trainer of this house shares: settings from the plans, a pretrained start, seeds, refusals.
+
+Owns how a tuning hooks into nnU-Net, whatever is tuned. Must not import a trainer that stands on it.
+"""
+
+__all__ = ["TuningTrainer"]
+
+import random
+from contextlib import AbstractContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from torch import nn
+
+from nnunet_slpt.config import PLANS_KEY
+from nnunet_slpt.errors import CheckpointError
+from nnunet_slpt.pretrained import read_checkpoint
+from nnunet_slpt.trainers.gradients import unwrap
+from nnunet_slpt.trainers.host import map_cuda_storages_to_cpu, requested_weights
+from nnunet_slpt.trainers.start import (
+    Recipe,
+    Startable,
+    check_same_settings,
+    checked_config,
+    leaving_nothing_behind,
+    start_from_pretrained,
+)
+from nnunet_slpt.trainers.training_cases import check_cases, check_folder
+
+
+class TuningTrainer(nnUNetTrainer):
+    """Tunes something of a pretrained nnU-Net; what, a subclass says.
+
+    Length, seed and pretrained checkpoint come from ``plans["slpt"]``; see ``PromptConfig``. The optimizer
+    comes from there too, and where the block has ``null``, from ``recipe``.
+    """
+
+    recipe: ClassVar[Recipe]
+    # The first words of the line in the log that tells where the network started.
+    tuned: ClassVar[str]
+
+    def __init__(
+        self,
+        plans: dict[str, Any],
+        configuration: str,
+        fold: int | str,
+        dataset_json: dict[str, Any],
+        device: torch.device = torch.device("cuda"),  # noqa: B008  # nnU-Net copies this very signature
+    ) -> None:
+        # Before nnU-Net makes its folders and log, so that a refusal leaves nothing behind.
+        self.config = config = checked_config(plans, configuration, dataset_json, self.recipe)
+        # The whole block goes into the plans beside the checkpoint: defaults may change, this model may not.
+        super().__init__({**plans, PLANS_KEY: config.as_block()}, configuration, fold, dataset_json, device)
+        self.initial_lr = config.learning_rate
+        self.weight_decay = config.weight_decay
+        self.num_epochs = config.epochs
+        self.num_iterations_per_epoch = config.iterations_per_epoch
+        self.num_val_iterations_per_epoch = config.validation_iterations_per_epoch
+        self.has_weights = False
+
+    @property
+    def startable(self) -> Startable:
+        """The network, without wrappers, as pretrained weights are loaded into it."""
+        raise NotImplementedError
+
+    def initialize(self) -> None:
+        """As nnU-Net; but when it is about to load ``-pretrained_weights``, only take note of the file.
+
+        nnU-Net's loader wants every weight of the network in the file, which what is added cannot be, and
+        leaves heads out. It is given a network without weights, and the real one is built when training
+        starts.
+        """
+        requested = requested_weights()
+        if requested is None:
+            _seed(self.config.seed)
+            # nnU-Net gives each rank of a distributed run a share of its own.
+            self.oversampling_of_all_ranks = self.oversample_foreground_percent
+            super().initialize()
+            return
+        with self._leaving_nothing_behind():
+            read_checkpoint(requested)
+        map_cuda_storages_to_cpu()
+        self.note_pretrained(str(requested))
+        self.network = nn.Module()
+
+    def note_pretrained(self, checkpoint: str | None) -> None:
+        """Start from this checkpoint, whatever the plans recorded.
+
+        nnU-Net writes its plans beside the model and into the checkpoints: they tell where it came from.
+        """
+        self.config = replace(self.config, pretrained_checkpoint=checkpoint, pretrained_sha256=None)
+        self.plans_manager.plans[PLANS_KEY] = self.config.as_block()
+
+    def load_checkpoint(self, filename_or_checkpoint: str) -> None:
+        """As nnU-Net, if the settings are still the checkpoint's; it holds the frozen weights too."""
+        with self._leaving_nothing_behind():
+            check_same_settings(read_checkpoint(filename_or_checkpoint), self.config)
+            try:
+                super().load_checkpoint(filename_or_checkpoint)
+            except (KeyError, RuntimeError, ValueError) as error:
+                raise CheckpointError(
+                    f"{filename_or_checkpoint} cannot be continued: {str(error).splitlines()[-1].strip()}. "
+                    "Was it made by another network than the plans have now, or joined from a prompt file, "
+                    "which serves inference alone? Restore its plans, or train anew without --c."
+                ) from error
+        self.has_weights = True
+
+    def get_tr_and_val_datasets(self) -> tuple[Any, Any]:
+        """As nnU-Net, after a look at the training cases."""
+        available = self.dataset_class.get_identifiers(self.preprocessed_dataset_folder)
+        check_folder(self.fold, Path(self.preprocessed_dataset_folder_base), available)
+        training, validation = super().get_tr_and_val_datasets()
+        check_cases(training, validation, available)
+        return training, validation
+
+    def configure_optimizers(self) -> tuple[torch.optim.Optimizer, Any]:
+        """An optimizer over the tuned weights alone, and nnU-Net's polynomial schedule."""
+        options: dict[str, Any] = {"lr": self.initial_lr, "weight_decay": self.weight_decay}
+        if self.config.optimizer == "SGD":
+            options |= {"momentum": 0.99, "nesterov": True}
+        optimizer = getattr(torch.optim, str(self.config.optimizer))(self.tuned_parameters(), **options)
+        return optimizer, PolyLRScheduler(optimizer, self.initial_lr, self.num_epochs)
+
+    def tuned_parameters(self) -> list[nn.Parameter]:
+        """Those that the optimizer changes."""
+        return [parameter for parameter in self.network.parameters() if parameter.requires_grad]
+
+    def on_train_start(self) -> None:
+        """As nnU-Net, from the pretrained weights; every refusal comes before anything is written."""
+        with self._leaving_nothing_behind():
+            if not self.was_initialized:
+                self.initialize()
+            if not self.has_weights:
+                start = self._start()
+                self.has_weights = True
+                self.print_to_log_file(f"{self.tuned} {start}")
+            super().on_train_start()
+
+    def _start(self) -> str:
+        """Give the network its first weights, and say which."""
+        return start_from_pretrained(self.startable, self.config, self.dataset_json["labels"])
+
+    def on_epoch_start(self) -> None:
+        """As nnU-Net; with a seed for each epoch, so that a continued run draws what it would have drawn."""
+        _seed(self.config.seed, self.local_rank, self.current_epoch)
+        super().on_epoch_start()
+
+    @property
+    def bare_network(self) -> Any:
+        """The network without the wrappers of torch.compile and DistributedDataParallel."""
+        return unwrap(self.network)
+
+    def _leaving_nothing_behind(self) -> AbstractContextManager[None]:
+        made = [self.output_folder, self.output_folder_base, Path(self.output_folder_base).parent]
+        return leaving_nothing_behind(self.log_file, made if self.local_rank == 0 else [])
+
+
+def _seed(*numbers: int) -> None:
+    """Start the generators of python, numpy and torch from what these numbers are together."""
+    seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)

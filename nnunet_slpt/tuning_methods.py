@@ -1,0 +1,54 @@
+"""Every way to tune that is compared: its trainer, and what it sets in the plans' block.
+
+Owns the names of the methods. Must not import torch, nnU-Net or the trainers.
+"""
+
+__all__ = ["TUNING_METHODS", "TuningMethod"]
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+SLPT = "nnUNetTrainerSLPT"
+
+
+class TuningMethod(NamedTuple):
+    """One way to tune a pretrained network.
+
+    Args:
+        trainer: for ``nnUNetv2_train … -tr``.
+        settings: keys of ``plans["slpt"]``; what is not named keeps its value.
+    """
+
+    trainer: str
+    settings: Mapping[str, Any] = MappingProxyType({})
+
+
+TUNING_METHODS: Mapping[str, TuningMethod] = MappingProxyType(
+    {
+        "slpt": TuningMethod(SLPT),
+        # The rivals.
+        "full_adamw": TuningMethod("nnUNetTrainerFullAdamW"),
+        "full_sgd": TuningMethod("nnUNetTrainerFullSGD"),
+        "scratch": TuningMethod("nnUNetTrainerScratch"),
+        "scratch_sgd": TuningMethod(
+            "nnUNetTrainerScratch", {"optimizer": "SGD", "learning_rate": 1e-2, "weight_decay": 3e-5}
+        ),
+        "head": TuningMethod("nnUNetTrainerHead"),
+        "decoder": TuningMethod("nnUNetTrainerDecoder"),
+        "bias_norm": TuningMethod("nnUNetTrainerBiasNorm"),
+        "lora": TuningMethod("nnUNetTrainerLoRA"),
+        # The paper's ablation: SLPT with one part left out.
+        "slpt_no_updaters": TuningMethod(SLPT, {"updaters": False}),
+        "slpt_no_diversity": TuningMethod(SLPT, {"weight_diversity": 0.0}),
+        "slpt_no_views": TuningMethod(SLPT, {"views": False}),
+        "slpt_one_tversky": TuningMethod(SLPT, {"tversky": [[0.5, 0.5]]}),
+        "slpt_no_foreground_start": TuningMethod(SLPT, {"foreground_start": False}),
+        # Parts of the updaters.
+        "slpt_no_aspp": TuningMethod(SLPT, {"aspp": False}),
+        "slpt_no_squeeze_excitation": TuningMethod(SLPT, {"squeeze_excitation": False}),
+        "slpt_plain_convolutions": TuningMethod(SLPT, {"separable": False}),
+        # K; "slpt" itself has 3.
+        **{f"slpt_k{prompts}": TuningMethod(SLPT, {"prompts": prompts}) for prompts in (1, 2, 5, 8)},
+    }
+)
