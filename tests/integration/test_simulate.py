@@ -107,11 +107,11 @@ def test_a_campaign_that_fails_does_not_take_the_others_along(
     real = steps.subprocess.run
 
     def failing(words: list[str], **kwargs: Any) -> Any:
-        if "nnUNetv2_train" in words and "slpt__random__0" in words[3]:
-            words = [*words[:4], "nnUNetv2_train", "--nonsense"]
+        if "nnunet_slpt_select" in words and "slpt__random__0" in words[3]:
+            words = [*words, "--nonsense"]
         return real(words, **kwargs)
 
     monkeypatch.setattr(steps.subprocess, "run", failing)
     assert call("--methods slpt head --strategies random --seeds 0 --budgets 2") == 1
     assert list(cells(call)) == ["head__random__2__0"]
-    assert "slpt__random__0 cannot go on: nnUNetv2_train --nonsense ended with 2" in capsys.readouterr().out
+    assert "slpt__random__0 cannot go on: nnunet_slpt_select -d Dataset801_Tiny" in capsys.readouterr().out
