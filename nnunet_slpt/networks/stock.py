@@ -3,7 +3,7 @@
 Owns which of its parameters are tuned, and how pretrained weights and heads get in.
 """
 
-__all__ = ["HEADS", "StockUNet", "choose_tuned", "rest_frozen"]
+__all__ = ["HEADS", "StockHeads", "StockUNet", "choose_tuned", "rest_frozen"]
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
