@@ -69,5 +69,5 @@ def mean_dice(classes: Mapping[str, Mapping[str, float | None]]) -> float | None
 def _score(files: tuple[Path, Path], reader: Any, **how: Any) -> dict[str, dict[str, float | None]]:
     label, predicted = files
     (truth, about), (prediction, _) = (reader.read_seg(str(file)) for file in (label, predicted))
-    maps = (np.rint(voxels[0]).astype(np.int64) for voxels in (truth, prediction))
-    return case_scores(*maps, spacing_mm=about["spacing"], **how)
+    truth, prediction = (np.rint(voxels[0]).astype(np.int64) for voxels in (truth, prediction))
+    return case_scores(truth, prediction, about["spacing"], **how)

@@ -56,8 +56,8 @@ class Steps:
                     words, env={**os.environ, **environment, **gpu}, stdout=stream, stderr=stream, check=False
                 )
             if done.returncode or not costs.exists():
-                words = " ".join(map(str, command))
-                raise SimulationError(f"{words} ended with {done.returncode}; {log} ends so:\n{_tail(log)}")
+                said = " ".join(map(str, command))
+                raise SimulationError(f"{said} ended with {done.returncode}; {log} ends so:\n{_tail(log)}")
         found: dict[str, Any] = json.loads(costs.read_text())
         return found
 
