@@ -1,4 +1,4 @@
-"""The campaign of examples/demo: a pretrained model, scans without labels, two rounds, every command for real."""
+"""The campaign of examples/demo: a pretrained model, scans without labels, two rounds of real commands."""
 
 import json
 import shutil
