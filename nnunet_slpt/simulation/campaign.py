@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nnunet_slpt.errors import SimulationError, some
 from nnunet_slpt.files import exclusive, write_json
 from nnunet_slpt.simulation.grid import Campaign, Cell
 from nnunet_slpt.simulation.request import needs_of
@@ -67,16 +68,23 @@ def run_campaign(
         Each cell when its file is there, those of earlier calls too.
 
     Raises:
-        SLPTError: a command failed, or another process works on this campaign.
+        SLPTError: a command failed, another process works on this campaign, or its earlier choices cannot be
+            made again.
     """
+    files = [cells / f"{cell.name}.json" for cell in campaign.cells]
+    if all(file.exists() for file in files):
+        yield from campaign.cells
+        return
     with exclusive(stage.folder):
         stage.set_up({**settings.training, "seed": campaign.seed, **TUNING_METHODS[campaign.method].settings})
-        for number, cell in enumerate(campaign.cells):
-            file = cells / f"{cell.name}.json"
+        for number, file in enumerate(files):
+            one = _Round(campaign, number, stage, settings, steps)
             if not file.exists():
-                write_json(file, _Round(campaign, number, stage, settings, steps).result())
+                write_json(file, one.result())
                 stage.forget(number)
-            yield cell
+            elif not all(later.exists() for later in files[number:]):
+                one.again(json.loads(file.read_text())["labelled"])
+            yield campaign.cells[number]
 
 
 @dataclass(frozen=True)
@@ -92,10 +100,8 @@ class _Round:
     def result(self) -> dict[str, Any]:
         """All steps, and what the cell's file holds."""
         costs = {"select_seconds": self.choose()}
-        labelled = [name for names in self.stage.chosen()[: self.number + 1] for name in names]
-        self.stage.hand_over(labelled)
-        self.stage.split(labelled)
-        costs |= self.tune()
+        labelled = self.labelled()
+        costs |= self.tune(labelled)
         scores, costs["predict_seconds"] = self.predict(
             "test", self.stage.raw / "imagesTs", self.stage.source.test
         )
@@ -109,6 +115,26 @@ class _Round:
             "costs": costs,
             **self.settings.about,
         }
+
+    def again(self, labelled: Sequence[str]) -> None:
+        """What the next round needs of one that is finished, if the campaign's folder was lost.
+
+        Args:
+            labelled: as the cell's file has it.
+        """
+        self.choose()
+        if self.labelled() != labelled:
+            raise SimulationError(
+                f"Round {self.number} of {self.campaign.name} chose other cases than its cell tells, "
+                f"{some(self.labelled())} and not {some(labelled)}. Remove the cells and the folder of this "
+                "campaign to start it anew."
+            )
+        if {"features", "predictions"} & needs_of(self.campaign.strategy, self.number + 1):
+            self.tune(labelled)
+
+    def labelled(self) -> list[str]:
+        """Names of the cases that are paid for, in the order chosen."""
+        return [name for names in self.stage.chosen()[: self.number + 1] for name in names]
 
     def choose(self) -> float | None:
         """Take the round's cases from the pool; the seconds it took, if that is known."""
@@ -136,8 +162,10 @@ class _Round:
             words += ["--hide_labels", *self.stage.all_but_pool()]
         return self.steps.run(self.name(step), words, self.stage.choosing_environment(sees_labels))
 
-    def tune(self) -> dict[str, Any]:
-        """Preprocess what is new, and tune from the pretrained model."""
+    def tune(self, labelled: Sequence[str]) -> dict[str, Any]:
+        """Get the labels, preprocess what is new, and tune from the pretrained model."""
+        self.stage.hand_over(labelled)
+        self.stage.split(labelled)
         plans, environment = self.stage.plans, self.stage.environment(self.number)
         preprocess = ["nnunet_slpt_preprocess", "-d", self.stage.dataset, "-p", plans]
         self.steps.run(self.name("preprocess"), preprocess, environment)

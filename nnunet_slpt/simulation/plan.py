@@ -13,8 +13,8 @@ from typing import Any
 
 from nnunet_slpt.errors import SimulationError
 from nnunet_slpt.evaluation import check_packages
-from nnunet_slpt.files import read_bytes
-from nnunet_slpt.model_folder import read_model
+from nnunet_slpt.files import hash_of, read_bytes
+from nnunet_slpt.model_folder import Model, read_model
 from nnunet_slpt.selection.budget import parse_budget
 from nnunet_slpt.simulation.grid import Campaign, Cell, make_grid, part_of
 from nnunet_slpt.simulation.request import Request
@@ -81,17 +81,17 @@ def plan_simulation(request: Request) -> Plan:
     budgets = [parse_budget(text, len(source.pool)) for text in request.budgets]
     grid = make_grid(request.methods, request.strategies, budgets, request.seeds)
     model = read_model(request.model, request.configuration)
-    question = _question(request, source, model.configuration, sorted(budgets))
+    question = _question(request, source, model, sorted(budgets))
     check_question(request.output / RECORD, question)
     mine = tuple(part_of(grid, request.parts, request.part))
     return Plan(request, source, model.configuration, mine, question)
 
 
-def _question(request: Request, source: Source, configuration: str, budgets: Sequence[int]) -> dict[str, Any]:
+def _question(request: Request, source: Source, model: Model, budgets: Sequence[int]) -> dict[str, Any]:
     return {
         "dataset": source.folder.name,
-        "model": str(request.model.resolve()),
-        "configuration": configuration,
+        "model": {"name": model.name, "checkpoint": model.checkpoint, "sha256": _sha256(model)},
+        "configuration": model.configuration,
         "training": {"epochs": request.epochs, "iterations_per_epoch": request.iterations},
         "batch_size": request.batch_size,
         "mirroring": request.mirroring,
@@ -133,3 +133,7 @@ def check_question(file: Path, question: Mapping[str, Any]) -> None:
 def _brief(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _sha256(model: Model) -> str | None:
+    return hash_of(model.source if model.zipped else model.pretrained.path)

@@ -1,0 +1,125 @@
+"""A campaign whose folder was lost goes on where its cells end, with the choices that they tell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nnunet_slpt.datasets import Case
+from nnunet_slpt.errors import SimulationError
+from nnunet_slpt.simulation import campaign as module
+from nnunet_slpt.simulation.campaign import Settings, run_campaign
+from nnunet_slpt.simulation.grid import Campaign
+from nnunet_slpt.simulation.source import Source
+from nnunet_slpt.simulation.stage import Stage
+from nnunet_slpt.simulation.steps import Steps
+
+POOL = ("a", "b", "c", "d")
+
+
+class Recorded(Steps):
+    """Steps that run nothing, but leave what the commands would."""
+
+    def __init__(self, stage: Stage, order: str) -> None:
+        super().__init__(stage.logs)
+        object.__setattr__(self, "stage", stage)
+        object.__setattr__(self, "order", list(order))
+        object.__setattr__(self, "ran", [])
+
+    def run(self, name: str, command: Sequence[str | Path], environment: Mapping[str, str]) -> dict[str, Any]:
+        costs = self.logs / f"{name}.json"
+        if not costs.exists():
+            self.ran.append(name)  # type: ignore[attr-defined]
+            self.logs.mkdir(parents=True, exist_ok=True)
+            (self.logs / f"{name}.log").write_text("Prompts: 1,000 frozen and 20 tuned parameters")
+            if name.endswith("choose"):
+                self.choose(int(command[4]))
+            costs.write_text(json.dumps({"seconds": 1.0, "peak_memory_bytes": 1}))
+        found: dict[str, Any] = json.loads(costs.read_text())
+        return found
+
+    def choose(self, budget: int) -> None:
+        stage, order = self.stage, self.order  # type: ignore[attr-defined]
+        before = sum(map(len, stage.chosen()))
+        cases = [{"name": name, "chosen": True} for name in order[before : before + budget]]
+        stage.rounds.mkdir(parents=True, exist_ok=True)
+        (stage.rounds / f"round_{len(stage.chosen()):02d}.json").write_text(json.dumps({"cases": cases}))
+
+
+@pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
+    raw = tmp_path / "source" / "Dataset007_Toy"
+    cases = {}
+    for name in (*POOL, "t"):
+        label = raw / "labelsTr" / f"{name}.nii.gz"
+        label.parent.mkdir(parents=True, exist_ok=True)
+        label.write_text(name)
+        cases[name] = Case(name, (raw / "imagesTr" / f"{name}_0000.nii.gz",), label, labelled=True)
+    monkeypatch.setattr(module, "score_cases", lambda source, names, *_: {name: {} for name in names})
+    return Source(raw, cases, POOL, ("t",))
+
+
+def play(tmp_path: Path, source: Source, strategy: str, budgets: tuple[int, ...], order: str) -> list[str]:
+    """Run a campaign in a folder that is new each time, with cells that stay; the names of the steps."""
+    number = len(list(tmp_path.glob("work*")))
+    shared = tmp_path / "shared"
+    for kind, content in (("raw", {}), ("preprocessed", {"slpt": {}})):
+        folder = shared / kind / source.folder.name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ("dataset.json" if kind == "raw" else "P.json")).write_text(json.dumps(content))
+    stage = Stage(tmp_path / f"work{number}", shared, source, "P")
+    settings = Settings(
+        model=tmp_path,
+        configuration="3d_fullres",
+        device="cpu",
+        training={},
+        mirroring=False,
+        calibrate=False,
+        tolerance_mm=2,
+    )
+    cells = tmp_path / "cells"
+    cells.mkdir(exist_ok=True)
+    steps = Recorded(stage, order)
+    list(run_campaign(Campaign("slpt", strategy, 0, budgets), stage, settings, steps, cells))
+    ran: list[str] = steps.ran  # type: ignore[attr-defined]
+    return ran
+
+
+def labelled(tmp_path: Path, budget: int, strategy: str = "random") -> list[str]:
+    names: list[str] = json.loads((tmp_path / "cells" / f"slpt__{strategy}__{budget}__0.json").read_text())[
+        "labelled"
+    ]
+    return names
+
+
+ALL = ["choose", "preprocess", "tune", "predict_test"]
+
+
+def test_a_larger_budget_goes_on_in_a_new_folder(tmp_path: Path, source: Source) -> None:
+    assert play(tmp_path, source, "random", (2,), "cabd") == [f"00_{step}" for step in ALL]
+    ran = play(tmp_path, source, "random", (2, 3), "cabd")
+    assert ran == ["00_choose", *(f"01_{step}" for step in ALL)]  # nothing is tuned twice
+    assert labelled(tmp_path, 3) == ["c", "a", "b"]
+    assert play(tmp_path, source, "random", (2, 3), "cabd") == []
+
+
+def test_a_choice_by_the_tuned_network_needs_it_again(tmp_path: Path, source: Source) -> None:
+    play(tmp_path, source, "tesla", (2,), "cabd")
+    ran = play(tmp_path, source, "tesla", (2, 3), "cabd")
+    assert ran == ["00_choose", "00_preprocess", "00_tune", *(f"01_{step}" for step in ALL)]
+
+
+def test_choices_that_come_out_otherwise_are_not_mixed(tmp_path: Path, source: Source) -> None:
+    play(tmp_path, source, "random", (2,), "cabd")
+    with pytest.raises(SimulationError, match="Round 0 of slpt__random__0 chose other cases"):
+        play(tmp_path, source, "random", (2, 3), "dabc")
+
+
+def test_parameters_are_read_from_the_log(tmp_path: Path, source: Source) -> None:
+    play(tmp_path, source, "random", (2,), "cabd")
+    costs = json.loads((tmp_path / "cells" / "slpt__random__2__0.json").read_text())["costs"]
+    assert (costs["parameters"], costs["tuned_parameters"]) == (1020, 20)
