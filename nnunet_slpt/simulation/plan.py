@@ -92,7 +92,11 @@ def _question(request: Request, source: Source, model: Model, budgets: Sequence[
         "dataset": source.folder.name,
         "model": {"name": model.name, "checkpoint": model.checkpoint, "sha256": _sha256(model)},
         "configuration": model.configuration,
-        "training": {"epochs": request.epochs, "iterations_per_epoch": request.iterations},
+        "training": {
+            "epochs": request.epochs,
+            "iterations_per_epoch": request.iterations,
+            "validation_iterations_per_epoch": 1,  # nnU-Net wants one; nothing here depends on it
+        },
         "batch_size": request.batch_size,
         "mirroring": request.mirroring,
         "calibrate": request.calibrate,
