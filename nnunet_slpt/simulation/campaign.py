@@ -32,7 +32,7 @@ class Settings:
     """What all cells of a simulation have in common.
 
     Args:
-        model: the pretrained model's folder.
+        model: the pretrained checkpoint, in its fold's folder.
         configuration: of nnU-Net.
         device: ``cuda``, ``cpu`` or ``mps``.
         training: settings of every tuning: its length, for example.
@@ -141,8 +141,12 @@ class _Round:
         if len(self.stage.chosen()) > self.number and not self.steps.done(self.name("choose")):
             return None  # stopped between the end of the command and ours
         before = self.campaign.budgets[self.number - 1] if self.number else 0
-        model = self.model(self.number - 1) if self.number else self.settings.model
-        return float(self.select("choose", self.campaign.budgets[self.number] - before, model)["seconds"])
+        budget = self.campaign.budgets[self.number] - before
+        if self.number:
+            return float(self.select("choose", budget, self.model(self.number - 1))["seconds"])
+        fold, checkpoint = self.settings.model.parent, self.settings.model.name
+        which = ("-f", fold.name.removeprefix("fold_"), "-chk", checkpoint)
+        return float(self.select("choose", budget, fold.parent, *which)["seconds"])
 
     def select(self, step: str, budget: int, model: Path, *more: str) -> dict[str, Any]:
         """``nnunet_slpt_select``."""

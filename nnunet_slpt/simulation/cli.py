@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("-d", required=True, metavar="DATASET", help="name or number of a labelled dataset")
-    add("-m", required=True, type=Path, metavar="MODEL", help="the pretrained model's folder, or a zip")
+    add("-m", required=True, type=Path, metavar="MODEL", help="the pretrained model's folder")
     add("-o", required=True, type=Path, metavar="FOLDER", help="for everything that is made")
     add("-c", metavar="CONFIGURATION", help="of the model; default: the only one")
     add("--dry_run", action="store_true", help="check, count the cells, and stop")

@@ -30,14 +30,14 @@ class Plan:
     Args:
         request: what was asked for.
         source: the labelled dataset, divided.
-        configuration: of the model.
+        model: the pretrained one.
         campaigns: of this call's part.
         question: what every cell has in common; ``simulation.json``.
     """
 
     request: Request
     source: Source
-    configuration: str
+    model: Model
     campaigns: tuple[Campaign, ...]
     question: Mapping[str, Any] = field(repr=False)
 
@@ -77,6 +77,11 @@ def plan_simulation(request: Request) -> Plan:
         SLPTError: it cannot be done, or the folder holds another simulation.
     """
     check_packages()
+    if request.model.is_file():
+        raise SimulationError(
+            f"{request.model} is a file, expected a model's folder. If it is a zip: install it with "
+            "nnUNetv2_install_pretrained_model_from_zip and pass its folder in nnUNet_results."
+        )
     source = read_source(request.dataset, request.test, request.pool)
     budgets = [parse_budget(text, len(source.pool)) for text in request.budgets]
     grid = make_grid(request.methods, request.strategies, budgets, request.seeds)
@@ -84,13 +89,17 @@ def plan_simulation(request: Request) -> Plan:
     question = _question(request, source, model, sorted(budgets))
     check_question(request.output / RECORD, question)
     mine = tuple(part_of(grid, request.parts, request.part))
-    return Plan(request, source, model.configuration, mine, question)
+    return Plan(request, source, model, mine, question)
 
 
 def _question(request: Request, source: Source, model: Model, budgets: Sequence[int]) -> dict[str, Any]:
     return {
         "dataset": source.folder.name,
-        "model": {"name": model.name, "checkpoint": model.checkpoint, "sha256": _sha256(model)},
+        "model": {
+            "name": model.name,
+            "checkpoint": model.checkpoint,
+            "sha256": hash_of(model.pretrained.path),
+        },
         "configuration": model.configuration,
         "training": {
             "epochs": request.epochs,
@@ -137,7 +146,3 @@ def check_question(file: Path, question: Mapping[str, Any]) -> None:
 def _brief(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _sha256(model: Model) -> str | None:
-    return hash_of(model.source if model.zipped else model.pretrained.path)

@@ -21,7 +21,7 @@ class Request:
 
     Args:
         dataset: name or number of a labelled dataset.
-        model: the pretrained model's folder or zip.
+        model: the pretrained model's folder.
         output: folder for all that is made.
         methods: tuning methods.
         strategies: selection strategies.

@@ -103,7 +103,7 @@ def _prepare(plan: Plan) -> Path:
             PLANS,
             "--overwrite",
         ]
-        words += ["-m", request.model.resolve(), "-c", plan.configuration]
+        words += ["-m", plan.model.pretrained.path.parents[1].resolve(), "-c", plan.model.configuration]
         words += [] if request.batch_size is None else ["--batch_size", str(request.batch_size)]
         folders = {f"nnUNet_{kind}": str(shared / kind) for kind in ("raw", "preprocessed", "results")}
         steps.run("plan", words, folders)
@@ -135,8 +135,8 @@ def _settings(plan: Plan) -> Settings:
     request = plan.request
     versions = {"nnunet_slpt": __version__} | {name: version(name) for name in PACKAGES}
     return Settings(
-        model=request.model.resolve(),
-        configuration=plan.configuration,
+        model=plan.model.pretrained.path.resolve(),
+        configuration=plan.model.configuration,
         device=request.device,
         training=plan.question["training"],
         mirroring=request.mirroring,

@@ -28,7 +28,7 @@ def call(task: Any, tmp_path: Path) -> Any:
         )
         return main([*fixed.split(), *words.split()])
 
-    run.output = output  # type: ignore[attr-defined]
+    run.output, run.model = output, model  # type: ignore[attr-defined]
     return run
 
 
@@ -99,6 +99,12 @@ def test_a_strategy_that_asks_prompts_needs_a_method_that_has_them(
     assert call("--methods slpt full_adamw slpt_k1 --strategies random tesla --budgets 2 3") == 2
     assert "cannot go with methods that have none (full_adamw, slpt_k1)" in capsys.readouterr().err
     assert not call.output.exists()
+
+
+def test_a_zip_is_refused_at_once(call: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    zipped = shutil.make_archive(str(tmp_path / "model"), "zip", call.model)
+    assert call(f"-m {zipped}") == 2
+    assert "is a file, expected a model's folder" in capsys.readouterr().err
 
 
 def test_a_campaign_that_fails_does_not_take_the_others_along(
