@@ -1,0 +1,46 @@
+"""What cannot be simulated is refused before a file is read."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nnunet_slpt.errors import SLPTError
+from nnunet_slpt.selection.strategies import STRATEGIES, TESLA
+from nnunet_slpt.simulation.request import Request, has_prompts, needs_of
+from nnunet_slpt.tuning_methods import TUNING_METHODS
+
+
+def request(**options: Any) -> Request:
+    return Request(dataset="7", model=Path("model"), output=Path("output"), **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"methods": ("slpd",)}, "unknown method 'slpd'; known: slpt, "),
+        ({"strategies": ("telsa",)}, "unknown strategy 'telsa'; known: tesla, "),
+        ({"jobs": 0}, "--jobs is 0, expected 1 or more"),
+        ({"epochs": 0}, r'\["epochs"\] is 0, expected a whole number from 1 on'),
+        ({"strategies": ("tesla", "random")}, r"ask K prompts \(tesla\) .* none \(full_adamw\)"),
+    ],
+)
+def test_refusals(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(SLPTError, match=told):
+        request(**options)
+
+
+def test_with_one_budget_no_tuned_network_is_asked() -> None:
+    assert request(strategies=("tesla",), budgets=("5",)).strategies == ("tesla",)
+
+
+def test_every_method_with_one_prompt_or_none_cannot_disagree() -> None:
+    without = {name for name in TUNING_METHODS if not has_prompts(name)}
+    assert {"full_adamw", "lora", "head", "slpt_k1"} <= without
+    assert {"slpt", "slpt_k2", "slpt_no_updaters"}.isdisjoint(without)
+
+
+def test_tesla_looks_at_features_first_and_at_predictions_then() -> None:
+    assert needs_of(TESLA, 0) == {"features"}
+    assert needs_of(TESLA, 1) == {"predictions"}
+    assert all(needs_of(name, 0) == needs_of(name, 3) for name in STRATEGIES)

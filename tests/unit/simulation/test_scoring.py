@@ -1,0 +1,58 @@
+"""Predictions are measured on the label's grid; what cannot be measured is told."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK
+
+from nnunet_slpt.datasets import Case
+from nnunet_slpt.errors import SimulationError
+from nnunet_slpt.simulation.scoring import mean_dice, score_cases
+from nnunet_slpt.simulation.source import Source
+
+SHAPE = (6, 8, 10)
+
+
+def write(file: Path, voxels: np.ndarray) -> Path:  # type: ignore[type-arg]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    image = SimpleITK.GetImageFromArray(voxels)
+    image.SetSpacing((1.0, 1.0, 3.0))
+    SimpleITK.WriteImage(image, str(file))
+    return file
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    raw = tmp_path / "Dataset007_Toy"
+    truth = np.zeros(SHAPE, np.uint8)
+    truth[1:5, 2:6, 2:6] = 1
+    image = write(raw / "imagesTr" / "a_0000.nii.gz", truth.astype(np.float32))
+    label = write(raw / "labelsTr" / "a.nii.gz", truth)
+    about = {
+        "channel_names": {"0": "MRI"},
+        "labels": {"background": 0, "organ": 1, "lesion": 2},
+        "file_ending": ".nii.gz",
+    }
+    (raw / "dataset.json").write_text(json.dumps(about))
+    return Source(raw, {"a": Case("a", (image,), label, labelled=True)}, (), ("a",))
+
+
+def test_a_prediction_is_measured_class_by_class(source: Source, tmp_path: Path) -> None:
+    predicted = np.zeros(SHAPE, np.uint8)
+    predicted[1:5, 2:6, 2:4] = 1  # half of it
+    write(tmp_path / "predicted" / "a.nii.gz", predicted)
+    scores = score_cases(source, ["a"], tmp_path / "predicted", 1.0)
+    assert scores["a"]["organ"]["dice"] == pytest.approx(2 / 3)
+    assert scores["a"]["lesion"]["dice"] is None  # neither there nor predicted
+    assert mean_dice(scores["a"]) == pytest.approx(2 / 3)
+
+
+def test_a_missing_prediction_is_named(source: Source, tmp_path: Path) -> None:
+    with pytest.raises(SimulationError, match=r"1 predictions are missing, the first is .*a\.nii\.gz"):
+        score_cases(source, ["a"], tmp_path / "predicted", 1.0)
+
+
+def test_nothing_to_measure_has_no_mean() -> None:
+    assert mean_dice({"organ": {"dice": None}}) is None
