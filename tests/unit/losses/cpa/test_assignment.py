@@ -35,7 +35,8 @@ def test_equals_loops(grid: tuple[int, ...], temperature: float) -> None:
 def test_length_does_not_matter() -> None:
     features, prototypes = some_case()
     expected = assignment_logits(features, prototypes)
-    torch.testing.assert_close(assignment_logits(7 * features, 0.1 * prototypes), expected)
+    torch.testing.assert_close(assignment_logits(1e6 * features, 1e-5 * prototypes), expected)
+    torch.testing.assert_close(assignment_logits(1e-5 * features, 1e6 * prototypes), expected)
 
 
 def test_the_teacher_is_the_sharper_one() -> None:

@@ -74,6 +74,13 @@ def test_a_coarser_map_and_a_zoomed_view_need_no_other_box() -> None:
     assert inside.all()
 
 
+def test_a_border_voxel_reaches_to_the_edge_of_the_view() -> None:
+    box = Box(torch.zeros(1, 2), torch.full((1, 2), 3.0))
+    values, inside = at_same_place(torch.ones(1, 1, 3, 3), box, box, (12, 12))
+    assert inside.all()
+    torch.testing.assert_close(values, torch.ones(1, 1, 12, 12))
+
+
 def test_views_that_do_not_meet() -> None:
     view: View = ((0, 0), (4, 4), (False, False))
     values, inside = at_same_place(
