@@ -30,6 +30,10 @@ def assignment_loss(
     Only the student receives a gradient. For several views of the student, call it for each, with the same
     prototypes.
 
+    Nothing in it keeps both networks' features from drifting into one common direction, where every voxel
+    belongs to all K prototypes alike and the loss is log K. Features normalised over their voxels, or a
+    second loss, have to.
+
     Args:
         student: (B, C, *grid), the features of the student's view.
         teacher: (B, C, *any grid), those of the teacher's view.
