@@ -1,0 +1,111 @@
+"""Prototypes made online: a few steps of soft k-means on the teacher's features, from seeds on a grid.
+
+Must not import anything but torch, the package's errors and losses.
+"""
+
+__all__ = ["online_prototypes"]
+
+from collections.abc import Sequence
+
+import torch
+
+from nnunet_slpt.errors import ArchitectureError, ConfigError
+from nnunet_slpt.losses.cpa.assignment import TEACHER_TEMPERATURE
+from nnunet_slpt.losses.cpa.cosine import unit_length
+
+
+@torch.no_grad()
+def online_prototypes(
+    features: torch.Tensor,
+    seeds: Sequence[int],
+    *,
+    steps: int = 3,
+    temperature: float = TEACHER_TEMPERATURE,
+    reach: float = 1.0,
+) -> torch.Tensor:
+    """Directions that the features of each sample cluster around, each found near its seed.
+
+    The seeds stand in the middle of the cells of a regular grid and start from the feature there. In each
+    step a voxel x divides itself among the prototypes k, by a softmax over k of
+
+        cos(f_x, p_k) / temperature − d(x, k)² / (2 reach²)
+
+    and a prototype becomes the weighted mean of the voxels, as a direction. d is the distance of the voxel to
+    the seed in cells of the grid: this is what keeps two prototypes of the same tissue apart. The paper says
+    that the assignment is spatially weighted; the Gaussian, the fixed seeds and the temperature are our
+    choice, and so is that each sample has its own prototypes: no voxel depends on another sample or rank.
+
+    No gradient flows. Takes three times the memory of an assignment, B × K × voxels in single precision.
+
+    Args:
+        features: (B, C, *grid), the teacher's, 2D or 3D.
+        seeds: how many along each axis; their product is K.
+        steps: of k-means; 0 gives the features at the seeds.
+        temperature: of the assignment in k-means.
+        reach: standard deviation of the spatial weight, in cells; ``math.inf`` for none.
+
+    Returns:
+        (B, K, C), each of length 1, in the order of the seeds, last axis fastest.
+
+    Raises:
+        ArchitectureError: the features have no 2D or 3D grid, or the seeds do not fit on it.
+        ConfigError: steps, temperature or reach is out of range.
+
+    References:
+        PUNet (arXiv:2211.09233), contrastive prototype assignment.
+    """
+    _check_grid(features, seeds)
+    _check_settings(steps, temperature, reach)
+    with torch.autocast(features.device.type, enabled=False):  # which would multiply in half precision
+        units = unit_length(features)
+        prototypes = _at_seeds(units, seeds).flatten(2).mT
+        voxels = units.flatten(2)
+        nearness = -_squared_distances(features.shape[2:], seeds).to(voxels) / (2 * reach**2)
+        for _ in range(steps):
+            shares = (prototypes @ voxels / temperature + nearness).log_softmax(1)
+            # By a softmax over voxels too, the weights of a prototype that nobody is close to cannot vanish.
+            prototypes = unit_length(shares.softmax(2) @ voxels.mT, axis=2)
+    return prototypes
+
+
+def _at_seeds(features: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
+    """The features of the voxels in the middle of the cells: (B, C, *seeds)."""
+    for axis, count in enumerate(seeds, start=2):
+        middles = torch.arange(1, 2 * count, 2, device=features.device) * features.shape[axis] // (2 * count)
+        features = features.index_select(axis, middles)
+    return features
+
+
+def _squared_distances(grid: Sequence[int], seeds: Sequence[int]) -> torch.Tensor:
+    """Of each voxel to each seed, in cells: (K, voxels)."""
+    return torch.cdist(
+        _middles(seeds, seeds), _middles(grid, seeds), compute_mode="donot_use_mm_for_euclid_dist"
+    ).square()
+
+
+def _middles(grid: Sequence[int], lengths: Sequence[int]) -> torch.Tensor:
+    """The middles of the cells of a grid that is so and so long: (cells, axes)."""
+    axes = [(torch.arange(count) + 0.5) * length / count for count, length in zip(grid, lengths, strict=True)]
+    return torch.cartesian_prod(*axes)
+
+
+def _check_grid(features: torch.Tensor, seeds: Sequence[int]) -> None:
+    if features.ndim not in (4, 5):
+        raise ArchitectureError(
+            f"prototypes need a dense feature map: got shape {tuple(features.shape)}, expected (B, C, X, Y) "
+            "or (B, C, X, Y, Z); give the features before any pooling"
+        )
+    grid = tuple(features.shape[2:])
+    if len(seeds) != len(grid) or not all(0 < count <= size for count, size in zip(seeds, grid, strict=True)):
+        raise ArchitectureError(
+            f"seeds do not fit on a feature map of {grid}: got {tuple(seeds)}, expected {len(grid)} numbers "
+            "from 1 to its size along each axis; take fewer seeds or a finer feature map"
+        )
+
+
+def _check_settings(steps: int, temperature: float, reach: float) -> None:
+    if not (steps >= 0 and temperature > 0 and reach > 0):
+        raise ConfigError(
+            f"k-means cannot run: got steps={steps}, temperature={temperature}, reach={reach}, expected "
+            f"steps of at least 0 and the others above 0; the defaults are 3, {TEACHER_TEMPERATURE} and 1"
+        )
