@@ -30,8 +30,9 @@ def heads_for(channels: int) -> int:
 class PromptableAttention(nn.Module):
     """Voxels attend to the voxels of their window and to all tokens, and are added to what they were.
 
-    Keys and values come from the normalised input, not from the queries. Tokens are keys and values only:
-    nothing is computed for them. Without tokens it is ordinary (shifted-)window attention.
+    Keys and values come from the normalised input, not from the queries; tokens are normalised and projected
+    by the same layers. Tokens are keys and values only: nothing is computed for them. Without tokens it is
+    ordinary (shifted-)window attention.
 
     Args:
         channels: of the features.

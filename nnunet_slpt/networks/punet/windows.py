@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 
 import torch
 import torch.nn.functional as F
@@ -32,7 +33,7 @@ class Windows:
         padding: voxels added at the end of each axis.
         shift: voxels by which the windows are moved along each axis.
         groups: numbers of the windows, and what is added to their attention scores: (N, N) of 0 and −inf
-            with N voxels a window, or ``None``. Every voxel sees at least itself.
+            with N voxels a window, or ``None``.
         order: where each window is found once all groups are put one after the other.
     """
 
@@ -98,16 +99,14 @@ def lay_out(
     padding = tuple(n * width - size for n, width, size in zip(counts, window, grid, strict=True))
     shift = tuple(width // 2 if shifted and n > 1 else 0 for n, width in zip(counts, window, strict=True))
     origins, kinds = zip(*map(_along_one_axis, grid, window, shift), strict=True)
-    kind = _combine(kinds, [len(rows) for rows in origins])
-    groups = tuple(
-        (
-            (kind == k).nonzero()[:, 0].to(device),
-            _mask([rows[i] for rows, i in zip(origins, which, strict=True)], device),
-        )
-        for k, which in _kinds_in(kind, [len(rows) for rows in origins])
-    )
+    kind_of_window = torch.cartesian_prod(*kinds).reshape(-1, len(grid))
+    groups = []
+    for kind in product(*(range(len(rows)) for rows in origins)):
+        numbers = (kind_of_window == torch.tensor(kind)).all(-1).nonzero()[:, 0]
+        mask = _mask([rows[k] for rows, k in zip(origins, kind, strict=True)])
+        groups.append((numbers.to(device), None if mask is None else mask.to(device)))
     order = torch.cat([numbers for numbers, _ in groups]).argsort()
-    return Windows(window, counts, padding, shift, groups, order)
+    return Windows(window, counts, padding, shift, tuple(groups), order)
 
 
 def _along_one_axis(size: int, width: int, shift: int) -> tuple[Tensor, Tensor]:
@@ -119,28 +118,11 @@ def _along_one_axis(size: int, width: int, shift: int) -> tuple[Tensor, Tensor]:
     return rows, kind
 
 
-def _combine(kinds: Sequence[Tensor], sizes: Sequence[int]) -> Tensor:
-    """One number for each window of the grid (windows,), from the kinds along the axes."""
-    combined = torch.zeros(1, dtype=torch.long)
-    for kind, size in zip(kinds, sizes, strict=True):
-        combined = (combined[:, None] * size + kind).flatten()
-    return combined
-
-
-def _kinds_in(kind: Tensor, sizes: Sequence[int]) -> list[tuple[int, list[int]]]:
-    """The numbers that ``_combine`` gave, each with the kinds along the axes."""
-    numbers = torch.unique(kind)
-    along = [index.tolist() for index in torch.unravel_index(numbers, tuple(sizes))]
-    return list(zip(numbers.tolist(), map(list, zip(*along, strict=True)), strict=True))
-
-
-def _mask(origins: Sequence[Tensor], device: torch.device | str) -> Tensor | None:
+def _mask(origins: Sequence[Tensor]) -> Tensor | None:
     """What a kind of window adds to its scores (N, N), from the origins of its voxels along each axis."""
     voxels = torch.cartesian_prod(*origins).reshape(-1, len(origins))
-    same = (voxels[:, None] == voxels[None]).all(-1)
-    seen = (voxels != PADDING).all(-1)
-    # Padding sees itself, for a row of −inf alone becomes NaN, and so do the gradients of all others.
-    allowed = (same & seen) | torch.eye(len(voxels), dtype=torch.bool)
+    # Padding sees padding: a row of −inf alone would become NaN, and so would the gradients of all others.
+    allowed = (voxels[:, None] == voxels[None]).all(-1)
     if bool(allowed.all()):
         return None
-    return torch.zeros(allowed.shape).masked_fill_(~allowed, -math.inf).to(device)
+    return torch.zeros(allowed.shape).masked_fill_(~allowed, -math.inf)

@@ -173,6 +173,7 @@ def test_a_checkpoint_fills_the_body_and_no_class(tmp_path):
         assert torch.equal(here.body(x), there.body(x))
     assert torch.equal(here.prompt("b").head, kept)
     assert set(here.frozen_state()) | set(here.tuned_state()) == {n for n, _ in here.named_parameters()}
+    assert not list(here.buffers())  # which the two states would miss
 
 
 def test_settings_are_those_of_nnunets_plans():
