@@ -75,7 +75,7 @@ class PUNet(nn.Module):
         return [_name(key) for key in self.classes]
 
     def add_class(self, name: str) -> None:
-        """Give a class tokens, drawn at random.
+        """Give a class tokens, drawn at random and free to be tuned.
 
         Raises:
             ConfigError: it has some.

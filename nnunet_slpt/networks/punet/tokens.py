@@ -64,7 +64,7 @@ class SiteTokens(nn.Module):
 
     def __init__(self, site: Site, tokens: int) -> None:
         super().__init__()
-        # As large as the voxels' features, which a layer norm has just scaled.
+        # The attention normalises them; at this scale an optimizer's steps turn them gently.
         self.tokens = nn.Parameter(torch.randn(tokens, site.channels))
         self.bias = TokenBias(tokens, site.heads)
 
