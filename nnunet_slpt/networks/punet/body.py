@@ -1,0 +1,88 @@
+"""The body: a U-Net with attention at every stage, without a class of its own.
+
+Owns the order in which convolutions and attention run; it is handed the classes' tokens at every call.
+"""
+
+__all__ = ["Body"]
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from nnunet_slpt.networks.punet.attention import PromptableAttention
+from nnunet_slpt.networks.punet.convolutions import Upsampling, bottleneck, stem
+from nnunet_slpt.networks.punet.plan import BodyPlan
+from nnunet_slpt.networks.punet.tokens import ClassPrompt, Site, tokens_at
+from nnunet_slpt.networks.punet.windows import fit_window
+
+# At most, along each axis: 64 voxels a window in 2D as in 3D.
+WINDOW = {2: 8, 3: 4}
+
+
+class Body(nn.Module):
+    """Stem, encoder stages, decoder stages with skips; in each a convolution block and two attentions.
+
+    Args:
+        plan: channels, kernels and strides, as nnU-Net plans them.
+
+    References:
+        PUNet (arXiv:2211.09233), figure 1; Swin Transformer (arXiv:2103.14030): a window, then a shifted one.
+    """
+
+    def __init__(self, plan: BodyPlan) -> None:
+        super().__init__()
+        self.plan = plan
+        features, kernels, strides = plan.features_per_stage, plan.kernel_sizes, plan.strides
+        down, up = range(len(features)), range(len(features) - 2, -1, -1)
+        still = [1] * len(plan.patch_size)
+        self.stem = stem(plan.input_channels, features[0], kernels[0])
+        self.convolutions = nn.ModuleList(
+            [bottleneck(features[max(s - 1, 0)], features[s], kernels[s], strides[s]) for s in down]
+            + [bottleneck(2 * features[s], features[s], kernels[s], still) for s in up]
+        )
+        self.upsamplings = nn.ModuleList(Upsampling(features[s + 1], features[s], strides[s + 1]) for s in up)
+        self.attentions = nn.ModuleList(
+            PromptableAttention(features[s], fit_window(plan.grids[s], WINDOW[len(still)]), shifted)
+            for s in (*down, *up)
+            for shifted in (False, True)
+        )
+
+    def sites(self, stages: Sequence[int]) -> dict[int, Site]:
+        """The attentions of some stages, by number.
+
+        Args:
+            stages: in running order: encoder stages, then decoder stages.
+        """
+        numbers = [2 * stage + second for stage in stages for second in (0, 1)]
+        modules = [(number, self.attentions[number]) for number in numbers]
+        return {
+            number: Site(module.channels, module.heads)
+            for number, module in modules
+            if isinstance(module, PromptableAttention)
+        }
+
+    def forward(self, x: Tensor, prompts: Sequence[ClassPrompt] = ()) -> Tensor:
+        """Features of every voxel.
+
+        Args:
+            x: images (B, C_in, *S); S is usually the training patch.
+            prompts: classes whose tokens take part, all of them together; none is fine.
+
+        Returns:
+            (B, C, *S).
+
+        Raises:
+            ArchitectureError: the strides do not divide S.
+        """
+        self.plan.check_image(x.shape[2:])
+        depth = len(self.plan.strides)
+        skips: list[Tensor] = []
+        x = self.stem(x)
+        for stage, convolution in enumerate(self.convolutions):
+            if stage >= depth:
+                x = self.upsamplings[stage - depth](x, skips[2 * depth - 2 - stage])
+            x = convolution(x)
+            for number in (2 * stage, 2 * stage + 1):
+                x = self.attentions[number](x, tokens_at(number, prompts))
+            skips.append(x)
+        return x

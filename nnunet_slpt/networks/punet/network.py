@@ -1,0 +1,183 @@
+"""PUNet: the body, the prompts of its classes by name, and the head.
+
+Owns which class is which, what is tuned, and how several classes are asked for.
+"""
+
+__all__ = ["PUNet"]
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from nnunet_slpt.errors import ConfigError, one_of
+from nnunet_slpt.networks.backbone import freeze, parameter_summary
+from nnunet_slpt.networks.punet.body import Body
+from nnunet_slpt.networks.punet.head import likeness, logits_of
+from nnunet_slpt.networks.punet.plan import BodyPlan
+from nnunet_slpt.networks.punet.tokens import TOKENS, ClassPrompt, prompted_stages
+
+# In front of a class's name, for torch's containers have attributes that a class may be called.
+CLASS = "class:"
+
+
+class PUNet(nn.Module):
+    """A network that segments the classes whose tokens it is given.
+
+    Nothing is frozen at first: a new network is pretrained, and ``tune`` then leaves some classes' prompts to
+    the optimizer, and nothing else.
+
+    A network has no class until ``add_class``. *One at a time*, each class is found by a pass of its own, in
+    which its tokens alone take part: its logits do not depend on which other classes there are. *Jointly*,
+    there is one pass with all tokens: as many times faster as there are classes, but they compete for the
+    voxels' attention, so that a class added or left out changes the logits of all.
+
+    Args:
+        input_channels: of the images.
+        patch_size: the training patch; windows are fitted to it. One entry an axis, 2 or 3.
+        features_per_stage: channels of each encoder stage.
+        kernel_sizes: of each encoder stage, one entry an axis.
+        strides: into each encoder stage, one entry an axis.
+        prompted: which stages take tokens, one of ``PROMPTED_RANGES``; the head always does.
+        tokens: of a class, at each attention and at the head.
+
+    Raises:
+        ArchitectureError: the measures do not fit together.
+        ConfigError: another range, or no tokens.
+
+    References:
+        PUNet (arXiv:2211.09233).
+    """
+
+    def __init__(
+        self,
+        input_channels: int,
+        patch_size: Sequence[int],
+        features_per_stage: Sequence[int],
+        kernel_sizes: Sequence[Sequence[int]],
+        strides: Sequence[Sequence[int]],
+        prompted: str = "full",
+        tokens: int = TOKENS,
+    ) -> None:
+        super().__init__()
+        if tokens < 1:
+            raise ConfigError(f"{tokens} tokens a class: expected 1 or more, 16 as published.")
+        stages = prompted_stages(prompted, len(features_per_stage))
+        plan = BodyPlan(input_channels, patch_size, features_per_stage, kernel_sizes, strides)
+        self.body = Body(plan)
+        self.classes = nn.ModuleDict()
+        self.tokens = tokens
+        self.stages = tuple(stages)
+
+    @property
+    def class_names(self) -> list[str]:
+        """The classes that have a prompt, in the order in which they were added."""
+        return [_name(key) for key in self.classes]
+
+    def add_class(self, name: str) -> None:
+        """Give a class tokens, drawn at random and free to be tuned.
+
+        Raises:
+            ConfigError: it has some.
+        """
+        if name in self.class_names:
+            raise ConfigError(f"The class {name!r} has tokens already. Remove it first, or tune it as it is.")
+        self.classes[_key(name)] = self.new_prompt()
+
+    def new_prompt(self) -> ClassPrompt:
+        """Tokens for a class, drawn at random; no part of the network yet."""
+        prompt = ClassPrompt(self.body.sites(self.stages), self.body.plan.features_per_stage[0], self.tokens)
+        return prompt.to(next(self.body.parameters())).train(self.training)
+
+    def remove_class(self, name: str) -> None:
+        """Forget the tokens of a class.
+
+        Raises:
+            ConfigError: there are none.
+        """
+        self.prompt(name)
+        del self.classes[_key(name)]
+
+    def prompt(self, name: str) -> ClassPrompt:
+        """What is tuned for a class.
+
+        Raises:
+            ConfigError: no such class.
+        """
+        prompt = self.classes[_key(name)] if name in self.class_names else None
+        if not isinstance(prompt, ClassPrompt):
+            known = one_of("class", name, self.class_names or ["(none)"])
+            raise ConfigError(f"No tokens: {known}. Add the class, or load its tokens.")
+        return prompt
+
+    def tune(self, names: Iterable[str]) -> None:
+        """Leave the prompts of these classes to the optimizer, and nothing else.
+
+        The body stays in evaluation mode from here on, also after ``.train()``.
+
+        Raises:
+            ConfigError: no such class; nothing is changed then.
+        """
+        prompts = [self.prompt(name) for name in names]
+        freeze(self.body)
+        self.classes.requires_grad_(False)
+        for prompt in prompts:
+            prompt.requires_grad_(True)
+
+    def train(self, mode: bool = True) -> "PUNet":
+        """As usual, but a frozen body stays in evaluation mode."""
+        super().train(mode)
+        if not any(parameter.requires_grad for parameter in self.body.parameters()):
+            self.body.eval()
+        return self
+
+    def forward(self, x: Tensor, names: Sequence[str] | None = None, jointly: bool = False) -> Tensor:
+        """Segment a batch.
+
+        Args:
+            x: images (B, C_in, *S).
+            names: which classes, in which order; ``None`` is all of them.
+            jointly: in one pass with the tokens of all, or in one pass for each class.
+
+        Returns:
+            Logits (B, classes, *S), in float32; a class's sigmoid is its likeness.
+
+        Raises:
+            ConfigError: no such class, or no class at all.
+            ArchitectureError: the strides do not divide S.
+        """
+        prompts = [self.prompt(name) for name in (self.class_names if names is None else names)]
+        if not prompts:
+            raise ConfigError("There is no class to segment: add one, or load the tokens of one.")
+        together = [prompts] if jointly else [[prompt] for prompt in prompts]
+        likenesses = []
+        for group in together:
+            features = self.body(x, group)
+            likenesses += [likeness(features, prompt.head) for prompt in group]
+        return logits_of(torch.stack(likenesses, 1))
+
+    def frozen_state(self) -> dict[str, Tensor]:
+        """Every tensor of the body once, under its first name."""
+        return {name: tensor.detach() for name, tensor in self.named_parameters() if _of_body(name)}
+
+    def tuned_state(self) -> dict[str, Tensor]:
+        """Every tensor of the classes' prompts once."""
+        return {name: tensor.detach() for name, tensor in self.named_parameters() if not _of_body(name)}
+
+    def parameter_summary(self) -> str:
+        """Frozen and tuned parameters, and the tuned ones as a share of the body, in words."""
+        body = sum(parameter.numel() for parameter in self.body.parameters())
+        return parameter_summary(self, pretrained=body)
+
+
+def _of_body(name: str) -> bool:
+    return name.startswith("body.")
+
+
+def _key(name: str) -> str:
+    """The name as torch takes it, which would see a submodule behind a full stop."""
+    return CLASS + name.replace("%", "%25").replace(".", "%2E")
+
+
+def _name(key: str) -> str:
+    return key.removeprefix(CLASS).replace("%2E", ".").replace("%25", "%")

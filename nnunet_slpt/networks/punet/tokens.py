@@ -1,0 +1,93 @@
+"""The prompt of one class: its tokens at every place of the network that takes some, and their biases.
+
+Owns all that is tuned for a class, and where a prompt may reach. Must not import the body.
+"""
+
+__all__ = ["PROMPTED_RANGES", "TOKENS", "ClassPrompt", "Site", "SiteTokens", "prompted_stages", "tokens_at"]
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from nnunet_slpt.errors import ConfigError, one_of
+from nnunet_slpt.networks.punet.bias import TokenBias
+
+TOKENS = 16
+PROMPTED_RANGES = ("start", "end", "encoder", "decoder", "full")
+
+
+@dataclass(frozen=True)
+class Site:
+    """An attention that takes tokens.
+
+    Args:
+        channels: of its features.
+        heads: that share them.
+    """
+
+    channels: int
+    heads: int
+
+
+def prompted_stages(prompted: str, stages: int) -> range:
+    """The stages that take tokens, counted in running order: encoder stages, then decoder stages.
+
+    Args:
+        prompted: ``start`` (the first), ``end`` (the last), ``encoder``, ``decoder`` or ``full`` (all).
+        stages: encoder stages; the decoder has one less.
+
+    Raises:
+        ConfigError: another range.
+    """
+    every = range(2 * stages - 1)
+    chosen = {
+        "start": every[:1],
+        "end": every[-1:],
+        "encoder": every[:stages],
+        "decoder": every[stages:],
+        "full": every,
+    }
+    if prompted not in chosen:
+        raise ConfigError(f"Which stages take tokens: {one_of('range', prompted, PROMPTED_RANGES)}.")
+    return chosen[prompted]
+
+
+class SiteTokens(nn.Module):
+    """T tokens of one class for one attention.
+
+    Args:
+        site: the attention.
+        tokens: T.
+    """
+
+    def __init__(self, site: Site, tokens: int) -> None:
+        super().__init__()
+        # The attention normalises them; at this scale an optimizer's steps turn them gently.
+        self.tokens = nn.Parameter(torch.randn(tokens, site.channels))
+        self.bias = TokenBias(tokens, site.heads)
+
+
+class ClassPrompt(nn.Module):
+    """Everything that is tuned for one class.
+
+    Args:
+        sites: the attentions that take tokens, by number.
+        channels: of the features that the head compares with.
+        tokens: T.
+
+    References:
+        PUNet (arXiv:2211.09233): class-dependent prompt tokens, deep prompting.
+    """
+
+    def __init__(self, sites: Mapping[int, Site], channels: int, tokens: int = TOKENS) -> None:
+        super().__init__()
+        self.sites = nn.ModuleDict({str(number): SiteTokens(site, tokens) for number, site in sites.items()})
+        self.head = nn.Parameter(torch.randn(tokens, channels))
+
+
+def tokens_at(number: int, prompts: Sequence[ClassPrompt]) -> list[SiteTokens]:
+    """What the classes bring to an attention; none outside the range that is prompted."""
+    found = [prompt.sites[str(number)] for prompt in prompts if str(number) in prompt.sites]
+    return [tokens for tokens in found if isinstance(tokens, SiteTokens)]
