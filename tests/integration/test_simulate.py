@@ -50,6 +50,17 @@ def pull_the_plug(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
     monkeypatch.setattr(steps.subprocess, "run", run)
 
 
+def break_selection(monkeypatch: pytest.MonkeyPatch, of: str) -> None:
+    """Let a campaign choose with an option that is not there."""
+    real = steps.subprocess.run
+
+    def run(words: list[str], **kwargs: Any) -> Any:
+        broken = "nnunet_slpt_select" in words and of in words[3]
+        return real([*words, "--nonsense"] if broken else words, **kwargs)
+
+    monkeypatch.setattr(steps.subprocess, "run", run)
+
+
 TESLA = "--methods slpt --strategies tesla --seeds 0 --calibrate --budgets 2 3"
 
 
@@ -73,10 +84,14 @@ def test_campaigns_from_the_first_choice_to_the_report(
     assert named == {*found["slpt__tesla__3__0"]["labelled"]}
     assert "slpt" in (call.output / "report" / "summary.md").read_text()
 
-    baseline = "--methods full_adamw --strategies foreground_random --seeds 0 --calibrate --budgets 2"
-    assert call(baseline) == 0
-    assert cells(call).items() > found.items()
+    # A campaign that fails does not take the others along.
+    break_selection(monkeypatch, of="head__foreground_random__0")
     capsys.readouterr()
+    baselines = "--methods head full_adamw --strategies foreground_random --seeds 0 --calibrate --budgets 2"
+    assert call(baselines) == 1
+    assert "head__foreground_random__0 cannot go on: nnunet_slpt_select -d Dataset" in capsys.readouterr().out
+    assert {*cells(call)} == {*found, "full_adamw__foreground_random__2__0"}
+    assert cells(call).items() > found.items()
     assert call("--methods slpt --strategies random --budgets 2 3") == 2
     assert "holds another simulation (calibrate: got False, there True)" in capsys.readouterr().err
 
@@ -105,19 +120,3 @@ def test_a_zip_is_refused_at_once(call: Any, tmp_path: Path, capsys: pytest.Capt
     zipped = shutil.make_archive(str(tmp_path / "model"), "zip", call.model)
     assert call(f"-m {zipped}") == 2
     assert "is a file, expected a model's folder" in capsys.readouterr().err
-
-
-def test_a_campaign_that_fails_does_not_take_the_others_along(
-    call: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    real = steps.subprocess.run
-
-    def failing(words: list[str], **kwargs: Any) -> Any:
-        if "nnunet_slpt_select" in words and "slpt__random__0" in words[3]:
-            words = [*words, "--nonsense"]
-        return real(words, **kwargs)
-
-    monkeypatch.setattr(steps.subprocess, "run", failing)
-    assert call("--methods slpt head --strategies random --seeds 0 --budgets 2") == 1
-    assert list(cells(call)) == ["head__random__2__0"]
-    assert "slpt__random__0 cannot go on: nnunet_slpt_select -d Dataset801_Tiny" in capsys.readouterr().out

@@ -5,6 +5,7 @@ import json
 import struct
 from pathlib import Path
 
+import matplotlib as mpl
 import pytest
 from made_up_cells import made_up_cell, write_cells
 
@@ -26,7 +27,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 def test_same_cells_give_the_same_bytes(tmp_path: Path) -> None:
     cells = write_cells(tmp_path / "cells", budgets=[4, 80], seeds=[0, 1])
     page = write_report(cells, tmp_path / "one")
-    write_report(cells, tmp_path / "deep" / "two")
+    with mpl.rc_context({"font.size": 30, "axes.labelsize": 30}):  # as nnU-Net's logger leaves it
+        write_report(cells, tmp_path / "deep" / "two")
     assert page == tmp_path / "one" / "summary.md"
     assert contents(tmp_path / "one").keys() == FIGURES | TEXTS
     assert contents(tmp_path / "one") == contents(tmp_path / "deep" / "two")
