@@ -35,6 +35,7 @@ class Settings:
         model: the pretrained checkpoint, in its fold's folder.
         configuration: of nnU-Net.
         device: ``cuda``, ``cpu`` or ``mps``.
+        processes: of each command, for reading, preprocessing and export.
         training: settings of every tuning: its length, for example.
         mirroring: predict with mirrored images too.
         calibrate: see how well a strategy's uncertainty predicts the error on the rest of the pool.
@@ -45,6 +46,7 @@ class Settings:
     model: Path
     configuration: str
     device: str
+    processes: int
     training: Mapping[str, Any]
     mirroring: bool
     calibrate: bool
@@ -160,7 +162,8 @@ class _Round:
             model,
         ]
         words += ["-strategy", self.campaign.strategy, "--seed", str(self.campaign.seed)]
-        words += ["-device", self.settings.device, *more, *self.without_mirroring()]
+        words += ["-device", self.settings.device, "-npp", str(self.settings.processes), *more]
+        words += self.without_mirroring()
         sees_labels = "labels" in needs_of(self.campaign.strategy, self.number)
         if sees_labels:
             words += ["--hide_labels", *self.stage.all_but_pool()]
@@ -172,6 +175,7 @@ class _Round:
         self.stage.split(labelled)
         plans, environment = self.stage.plans, self.stage.environment(self.number)
         preprocess = ["nnunet_slpt_preprocess", "-d", self.stage.dataset, "-p", plans]
+        preprocess += ["-np", str(max(self.settings.processes, 1))]
         self.steps.run(self.name("preprocess"), preprocess, environment)
         words: list[str] = ["nnUNetv2_train", self.stage.dataset, self.settings.configuration, TUNING_FOLD]
         words += [
@@ -200,6 +204,7 @@ class _Round:
         words: list[str | Path] = ["nnUNetv2_predict", "-d", self.stage.dataset, "-i", images, "-o", folder]
         words += ["-c", self.settings.configuration, "-f", TUNING_FOLD, "-p", self.stage.plans]
         words += ["-tr", TUNING_METHODS[self.campaign.method].trainer, "-device", self.settings.device]
+        words += ["-npp", str(self.settings.processes), "-nps", str(self.settings.processes)]
         words += self.without_mirroring()
         step = self.name(f"predict_{part}")
         seconds = self.steps.run(step, words, self.stage.environment(self.number))["seconds"]

@@ -49,6 +49,7 @@ def _run(arguments: argparse.Namespace) -> int:
         batch_size=arguments.batch_size,
         device=arguments.device,
         gpus=tuple(arguments.gpus),
+        processes=arguments.npp,
         jobs=arguments.jobs,
         parts=arguments.num_parts,
         part=arguments.part_id,
@@ -125,6 +126,13 @@ def _add_training(group: argparse._ArgumentGroup) -> None:
 def _add_machines(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
     add("-device", default="cuda", choices=DEVICES)
+    add(
+        "-npp",
+        type=int,
+        default=3,
+        metavar="N",
+        help="processes of each command (default: 3; 0: none beside it)",
+    )
     add("--jobs", type=int, default=1, metavar="N", help="campaigns at the same time (default: 1)")
     add("--gpus", nargs="+", default=[], metavar="N", help="numbers of the GPUs to spread the jobs over")
     add("-num_parts", type=int, default=1, help="calls that share the campaigns, on a cluster")

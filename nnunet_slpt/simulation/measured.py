@@ -9,6 +9,7 @@ __all__ = ["main"]
 
 import importlib.metadata
 import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ from pathlib import Path
 from nnunet_slpt.errors import SimulationError
 from nnunet_slpt.files import write_text
 
-UNIT = 1 if sys.platform == "darwin" else 1024  # what ru_maxrss counts in, in bytes
+PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
 
 
 def main(argv: list[str]) -> int:
@@ -46,15 +47,14 @@ def main(argv: list[str]) -> int:
 
 
 def _peak_memory() -> int | None:
-    """In bytes: of the GPU if it was used, else of this process's main memory; ``None`` on Windows."""
+    """In bytes: of the GPU if it was used, else of this process's main memory; ``None`` where none tells."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return int(torch.cuda.max_memory_allocated())
-    try:
-        import resource
-    except ModuleNotFoundError:
-        return None
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * UNIT
+    # Not getrusage: a child begins with what its parent had when it was forked.
+    status = Path("/proc/self/status")
+    told = PEAK.search(status.read_text()) if status.exists() else None
+    return int(told[1]) * 1024 if told else None
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ class Request:
         batch_size: ``None`` follows nnU-Net's rule.
         device: ``cuda``, ``cpu`` or ``mps``.
         gpus: numbers of the GPUs to spread the jobs over; empty takes what torch takes.
+        processes: for reading, preprocessing and export, of each command; 0 does all in one process.
         jobs: how many campaigns run at the same time.
         parts: how many calls share the campaigns.
         part: which of them this is, from 0 on.
@@ -62,6 +63,7 @@ class Request:
     batch_size: int | None = None
     device: str = "cuda"
     gpus: tuple[str, ...] = ()
+    processes: int = 3
     jobs: int = 1
     parts: int = 1
     part: int = 0
@@ -78,8 +80,9 @@ class Request:
             for name in names:
                 if name not in known:
                     raise SimulationError(f"{one_of(kind, name, known)}.")
-        if self.jobs < 1:
-            raise SimulationError(f"--jobs is {self.jobs}, expected 1 or more.")
+        for flag, number, fewest in (("--jobs", self.jobs, 1), ("-npp", self.processes, 0)):
+            if number < fewest:
+                raise SimulationError(f"{flag} is {number}, expected {fewest} or more.")
         PromptConfig(epochs=self.epochs, iterations_per_epoch=self.iterations)
         if len(self.budgets) > 1:  # with one, no tuned model chooses
             self._check_prompts()

@@ -103,6 +103,7 @@ def _prepare(plan: Plan) -> Path:
             PLANS,
             "--overwrite",
         ]
+        words += ["-npp", str(max(request.processes, 1))]
         words += ["-m", plan.model.pretrained.path.parents[1].resolve(), "-c", plan.model.configuration]
         words += [] if request.batch_size is None else ["--batch_size", str(request.batch_size)]
         folders = {f"nnUNet_{kind}": str(shared / kind) for kind in ("raw", "preprocessed", "results")}
@@ -138,6 +139,7 @@ def _settings(plan: Plan) -> Settings:
         model=plan.model.pretrained.path.resolve(),
         configuration=plan.model.configuration,
         device=request.device,
+        processes=request.processes,
         training=plan.question["training"],
         mirroring=request.mirroring,
         calibrate=request.calibrate,

@@ -14,8 +14,9 @@ from nnunet_slpt.simulation.cli import main
 
 
 @pytest.fixture
-def call(task: Any, tmp_path: Path) -> Any:
+def call(task: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The command with all that stays the same between calls, and the folder that it fills."""
+    monkeypatch.setenv("nnUNet_def_n_proc", "1")  # each process takes seconds to start
     test = tmp_path / "test.json"
     test.write_text(json.dumps(["case_4", "case_5"]))
     model = task.ordinary_model()
@@ -23,10 +24,8 @@ def call(task: Any, tmp_path: Path) -> Any:
     output = tmp_path / "simulation"
 
     def run(words: str) -> int:
-        fixed = (
-            f"-d 801 -m {model} -o {output} --test {test} --epochs 1 --iterations 2 -device cpu --disable_tta"
-        )
-        return main([*fixed.split(), *words.split()])
+        fixed = f"-d 801 -m {model} -o {output} --test {test} -device cpu --disable_tta -npp 0"
+        return main([*fixed.split(), "--epochs", "1", "--iterations", "2", *words.split()])
 
     run.output, run.model = output, model  # type: ignore[attr-defined]
     return run

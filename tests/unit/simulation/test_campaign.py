@@ -76,6 +76,7 @@ def play(tmp_path: Path, source: Source, strategy: str, budgets: tuple[int, ...]
         model=tmp_path,
         configuration="3d_fullres",
         device="cpu",
+        processes=0,
         training={},
         mirroring=False,
         calibrate=False,
