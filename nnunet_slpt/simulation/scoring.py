@@ -70,4 +70,10 @@ def _score(files: tuple[Path, Path], reader: Any, **how: Any) -> dict[str, dict[
     label, predicted = files
     (truth, about), (prediction, _) = (reader.read_seg(str(file)) for file in (label, predicted))
     truth, prediction = (np.rint(voxels[0]).astype(np.int64) for voxels in (truth, prediction))
-    return case_scores(truth, prediction, about["spacing"], **how)
+    found = case_scores(truth, prediction, about["spacing"], **how)
+    return {name: {metric: _rounded(value) for metric, value in of.items()} for name, of in found.items()}
+
+
+def _rounded(value: float | None) -> float | None:
+    """To a thousandth of a point: a table of cells has many numbers."""
+    return None if value is None else round(value, 5)
