@@ -10,6 +10,7 @@ __all__ = [
     "has_regions",
     "head_rows",
     "load_backbone",
+    "output_channels",
     "pretrained_heads",
     "read_checkpoint",
 ]
@@ -154,7 +155,7 @@ def head_rows(pretrained: Labels, target: Labels) -> dict[int, int]:
     """
     if has_regions(pretrained) != has_regions(target):
         return {}
-    there, here = _channels(pretrained), _channels(target)
+    there, here = output_channels(pretrained), output_channels(target)
     return {here[name]: there[name] for name in here if name in there}
 
 
@@ -285,8 +286,14 @@ def has_regions(labels: Labels) -> bool:
     return any(not isinstance(value, int) and len(value) > 1 for value in labels.values())
 
 
-def _channels(labels: Labels) -> dict[str, int]:
-    """Name → output channel, as in nnU-Net's LabelManager (utilities/label_handling/label_handling.py)."""
+def output_channels(labels: Labels) -> dict[str, int]:
+    """Name → output channel, the background's too if there is one.
+
+    As in nnU-Net's LabelManager (utilities/label_handling/label_handling.py).
+
+    Args:
+        labels: of dataset.json.
+    """
     values = {
         name: (value,) if isinstance(value, int) else tuple(value)
         for name, value in labels.items()

@@ -7,6 +7,8 @@ from nnunet_slpt.trainers import (
     nnUNetTrainerFullSGD,
     nnUNetTrainerHead,
     nnUNetTrainerLoRA,
+    nnUNetTrainerPUNet,
+    nnUNetTrainerPUNetPretrain,
     nnUNetTrainerScratch,
     nnUNetTrainerSLPT,
 )
@@ -18,6 +20,8 @@ __all__ = [
     "nnUNetTrainerFullSGD",
     "nnUNetTrainerHead",
     "nnUNetTrainerLoRA",
+    "nnUNetTrainerPUNet",
+    "nnUNetTrainerPUNetPretrain",
     "nnUNetTrainerSLPT",
     "nnUNetTrainerScratch",
 ]

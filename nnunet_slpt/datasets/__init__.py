@@ -4,6 +4,8 @@ Must not import the networks.
 """
 
 __all__ = [
+    "NOT_ANNOTATED",
+    "UNLABELLED",
     "Case",
     "channel_count",
     "dataset_folder",
@@ -12,5 +14,12 @@ __all__ = [
     "read_dataset_json",
 ]
 
-from nnunet_slpt.datasets.cases import Case, channel_count, read_cases, read_dataset_json
+from nnunet_slpt.datasets.cases import (
+    NOT_ANNOTATED,
+    UNLABELLED,
+    Case,
+    channel_count,
+    read_cases,
+    read_dataset_json,
+)
 from nnunet_slpt.datasets.folders import dataset_folder, preprocessed_folder

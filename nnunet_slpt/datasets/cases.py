@@ -3,7 +3,15 @@
 Looks at names, never into images or labels, and writes nothing. Must not import the networks.
 """
 
-__all__ = ["Case", "channel_count", "read_cases", "read_dataset_json", "without_ending"]
+__all__ = [
+    "NOT_ANNOTATED",
+    "UNLABELLED",
+    "Case",
+    "channel_count",
+    "read_cases",
+    "read_dataset_json",
+    "without_ending",
+]
 
 import json
 import os
@@ -21,6 +29,11 @@ from nnunet_slpt.errors import DatasetError, one_of, some
 
 ENDINGS = sorted({ending for io in LIST_OF_IO_CLASSES for ending in io.supported_file_endings})
 NUMBERED = re.compile(r"(.+)_([0-9]{4})", re.DOTALL)  # as in nnU-Net's create_paths_fn (utilities/utils.py)
+
+# What the voxels of a case without a label hold once it is preprocessed for pretraining. No label has this
+# value and nnU-Net's own trainers stop at it, so that none of them takes such a case for background.
+NOT_ANNOTATED = -2
+UNLABELLED = "slpt_unlabelled"  # in such a case's properties
 
 TWICE = "two files for one case"
 LACKING = "missing image files"

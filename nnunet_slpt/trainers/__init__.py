@@ -1,5 +1,6 @@
 """nnU-Net adapters: hooks, no mathematics."""
 
+from nnunet_slpt.trainers.punet import nnUNetTrainerPUNet, nnUNetTrainerPUNetPretrain
 from nnunet_slpt.trainers.rivals import (
     nnUNetTrainerBiasNorm,
     nnUNetTrainerDecoder,
@@ -18,6 +19,8 @@ __all__ = [
     "nnUNetTrainerFullSGD",
     "nnUNetTrainerHead",
     "nnUNetTrainerLoRA",
+    "nnUNetTrainerPUNet",
+    "nnUNetTrainerPUNetPretrain",
     "nnUNetTrainerSLPT",
     "nnUNetTrainerScratch",
 ]

@@ -5,7 +5,6 @@ Owns where SLPT hooks into nnU-Net; what is hooked in lives in ``networks``, ``l
 
 __all__ = ["nnUNetTrainerSLPT"]
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -142,35 +141,24 @@ class nnUNetTrainerSLPT(TuningTrainer):
         targets = _levels(batch["target"])
         self.optimizer.zero_grad(set_to_none=True)
         losses = []
-        with self._without_sync():
+        with self.without_sync():
             # The K prompts are made once a step. All passes leave their gradients at these leaves.
-            with self._autocast():
+            with self.autocast():
                 prompts = self.prompted.prompts()
             leaves = prompts.detach().requires_grad_()
-            self._backward(self.config.weight_diversity * diversity_loss(leaves))
+            self.backward(self.config.weight_diversity * diversity_loss(leaves))
             for k, loss in enumerate(self.prompt_losses):
                 view = k % views.shape[1]  # there may be one for all prompts
                 target = [level[:, view].to(self.device, non_blocking=True) for level in targets]
-                with self._autocast():
+                with self.autocast():
                     output = self.network(views[:, view], prompt=k, prompts=leaves)
                     value = loss(output, target if self.enable_deep_supervision else target[0])
-                self._backward(value)
+                self.backward(value)
                 losses.append(value.detach())
             prompts.backward(leaves.grad)
         finite = take_step(self.tuned_parameters(), self.optimizer, self.grad_scaler, self.is_ddp)
         self._warn(self.watch.after_step(finite, has_foreground(targets[0], self.label_manager)))
         return {"loss": torch.stack(losses).mean().cpu().numpy()}
-
-    def _without_sync(self) -> Any:
-        network: Any = self.network
-        return network.no_sync() if self.is_ddp else nullcontext()
-
-    def _autocast(self) -> Any:
-        # As nnU-Net: on CUDA alone.
-        return torch.autocast("cuda") if self.device.type == "cuda" else nullcontext()
-
-    def _backward(self, loss: Tensor) -> None:
-        (loss if self.grad_scaler is None else self.grad_scaler.scale(loss)).backward()
 
     def on_validation_epoch_start(self) -> None:
         """As nnU-Net."""
@@ -180,7 +168,7 @@ class nnUNetTrainerSLPT(TuningTrainer):
     def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """As nnU-Net, on the mean of the K predictions; compares these on the first batches."""
         if len(self.disagreements) < WATCHED_BATCHES:
-            with self._autocast():
+            with self.autocast():
                 logits = self.prompted.predict_prompts(batch["data"].to(self.device, non_blocking=True))
             self.disagreements.append(disagreement(logits, self.label_manager.has_regions))
         result: dict[str, Any] = super().validation_step(batch)

@@ -9,6 +9,7 @@ __all__ = [
     "check_same_settings",
     "checked_config",
     "leaving_nothing_behind",
+    "load_pretrained",
     "start_from_pretrained",
 ]
 
@@ -16,14 +17,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import Tensor
 
-from nnunet_slpt.config import PLANS_KEY, PromptConfig
+from nnunet_slpt.config import PLANS_KEY, TrainingConfig
 from nnunet_slpt.errors import ArchitectureError, CheckpointError, SLPTError
-from nnunet_slpt.networks import check_architecture
 from nnunet_slpt.pretrained import (
     FrozenNetwork,
     Labels,
@@ -37,6 +37,8 @@ from nnunet_slpt.pretrained import (
 
 # A run may be made longer, and its pretrained network may move: the checkpoint holds those weights.
 MAY_CHANGE = ("epochs", "pretrained_checkpoint", "pretrained_sha256")
+
+Config = TypeVar("Config", bound=TrainingConfig)
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Recipe:
     learning_rate: float
     weight_decay: float
 
-    def fill(self, config: PromptConfig) -> PromptConfig:
+    def fill(self, config: Config) -> Config:
         """The configuration with these values where it has ``None``."""
         return replace(
             config, **{key: value for key, value in vars(self).items() if getattr(config, key) is None}
@@ -83,21 +85,26 @@ class Startable(FrozenNetwork, Protocol):
 
 
 def checked_config(
-    plans: dict[str, Any], configuration: str, dataset_json: Mapping[str, Any], recipe: Recipe
-) -> PromptConfig:
-    """The configuration of a tuning, complete, if these plans can be tuned with.
+    plans: dict[str, Any],
+    configuration: str,
+    dataset_json: Mapping[str, Any],
+    recipe: Recipe,
+    kind: type[Config],
+) -> Config:
+    """The configuration of a training, complete, if these plans can be trained with.
 
     Args:
         plans: nnU-Net's plans, with or without an ``slpt`` block.
         configuration: the one to train, such as ``3d_fullres``.
         dataset_json: tells whether labels are regions.
         recipe: for what the block leaves open.
+        kind: what the trainer can be told.
 
     Raises:
         ConfigError: the ``slpt`` block is wrong.
-        ArchitectureError: a cascade, or a network without a place for prompts.
+        ArchitectureError: a cascade.
     """
-    config = PromptConfig.from_plans(plans)
+    config = kind.from_plans(plans)
     manager = PlansManager(plans)
     settings = manager.get_configuration(configuration)
     if settings.previous_stage_name is not None:
@@ -105,21 +112,19 @@ def checked_config(
             f"{configuration} is the second stage of a cascade, which is not tuned: its input has "
             "channels that no pretrained network knows. Use 3d_fullres, 3d_lowres or 2d."
         )
-    check_architecture(settings.network_arch_class_name)
     regions = bool(manager.get_label_manager(dataset_json).has_regions)
     return replace(recipe.fill(config), region_based=regions)
 
 
-def start_from_pretrained(network: Startable, config: PromptConfig, labels: Labels) -> str:
-    """Fill all but the heads, and begin heads of labels that the pretrained network knows with its own.
+def load_pretrained(network: FrozenNetwork, config: TrainingConfig) -> tuple[Pretrained, str]:
+    """Fill all but what is new.
 
     Args:
         network: freshly built.
         config: names the pretrained checkpoint, its hash and what to do with its first layer.
-        labels: of the dataset to tune for, as in ``dataset.json``.
 
     Returns:
-        Where the network started, for the log.
+        The checkpoint, and which it is, for the log.
 
     Raises:
         CheckpointError: no file is given, it cannot be read, or it holds other weights than were planned.
@@ -139,18 +144,36 @@ def start_from_pretrained(network: Startable, config: PromptConfig, labels: Labe
             f"got {found}, expected {config.pretrained_sha256}. Put the file back, plan again with "
             "nnunet_slpt_plan --overwrite, or pass -pretrained_weights to take this one on purpose."
         )
+    return pretrained, f"{pretrained.path} (sha256 of the frozen weights {found[:12]}…)"
+
+
+def start_from_pretrained(network: Startable, config: TrainingConfig, labels: Labels) -> str:
+    """Fill all but the heads, and begin heads of labels that the pretrained network knows with its own.
+
+    Args:
+        network: freshly built.
+        config: names the pretrained checkpoint, its hash and what to do with its first layer.
+        labels: of the dataset to tune for, as in ``dataset.json``.
+
+    Returns:
+        Where the network started, for the log.
+
+    Raises:
+        CheckpointError: no file is given, it cannot be read, or it holds other weights than were planned.
+        ArchitectureError: the weights belong to another network.
+    """
+    pretrained, which = load_pretrained(network, config)
     heads = pretrained_heads(pretrained)
     rows = head_rows(pretrained.labels, labels) if heads else {}
     for stage, (weight, bias) in enumerate(heads):
         network.heads.start_from(stage, weight, bias, rows)
     return (
-        f"{pretrained.path} (sha256 of the frozen weights "
-        f"{found[:12]}…): {network.parameter_summary()}. "
+        f"{which}: {network.parameter_summary()}. "
         f"{len(rows)} of {network.heads.classes} outputs start from the pretrained head."
     )
 
 
-def check_same_settings(checkpoint: Pretrained, config: PromptConfig) -> None:
+def check_same_settings(checkpoint: Pretrained, config: TrainingConfig) -> None:
     """Refuse to go on with a checkpoint under other settings than those it was made with.
 
     Args:

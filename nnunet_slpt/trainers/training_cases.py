@@ -3,7 +3,7 @@
 Reads preprocessed data, writes nothing. Must not import the networks.
 """
 
-__all__ = ["check_cases", "check_folder", "foreground_frequency"]
+__all__ = ["check_cases", "check_folder", "check_numbers", "foreground_frequency"]
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,8 @@ from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
 from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from torch import Tensor
 
-from nnunet_slpt.errors import DatasetError
+from nnunet_slpt.datasets import UNLABELLED
+from nnunet_slpt.errors import DatasetError, some
 
 FEWEST_CASES = 2
 HOST_FOLDS = 5  # nnUNetTrainer.do_split
@@ -56,8 +57,38 @@ def check_cases(training: nnUNetBaseDataset, validation: nnUNetBaseDataset, avai
         available: identifiers of all preprocessed cases.
 
     Raises:
-        DatasetError: fewer than two training cases, no validation case, cases that are not preprocessed, or
-            no foreground in any training case.
+        DatasetError: fewer than two training cases, no validation case, cases that are not preprocessed,
+            cases without a label, or no foreground in any training case.
+    """
+    check_numbers(training, validation, available)
+    properties = {case: training.load_case(case)[3] for case in training.identifiers}
+    properties |= {case: validation.load_case(case)[3] for case in validation.identifiers}
+    unlabelled = [case for case, known in properties.items() if known.get(UNLABELLED)]
+    if unlabelled:
+        raise DatasetError(
+            f"{len(unlabelled)} of {len(properties)} cases of this fold have no label: {some(unlabelled)}. "
+            "They were preprocessed with --unlabelled, for -tr nnUNetTrainerPUNetPretrain. Run "
+            "nnunet_slpt_preprocess without it, or leave them out of splits_final.json."
+        )
+    if not any(_has_foreground(properties[case]) for case in training.identifiers):
+        raise DatasetError(
+            f"The labels of all {len(training.identifiers)} training cases are empty: background everywhere. "
+            "Label some foreground, check the label values in dataset.json, and preprocess again."
+        )
+
+
+def check_numbers(
+    training: nnUNetBaseDataset, validation: nnUNetBaseDataset, available: Sequence[str]
+) -> None:
+    """Refuse a fold that is too small, or not preprocessed.
+
+    Args:
+        training: the training cases of the fold.
+        validation: its validation cases.
+        available: identifiers of all preprocessed cases.
+
+    Raises:
+        DatasetError: fewer than two training cases, no validation case, or cases that are not preprocessed.
     """
     missing = sorted({*training.identifiers, *validation.identifiers} - set(available))
     if missing:
@@ -75,11 +106,6 @@ def check_cases(training: nnUNetBaseDataset, validation: nnUNetBaseDataset, avai
         raise DatasetError(
             "This fold has 0 validation cases, expected 1 or more: nnU-Net validates after every epoch. "
             "Move a case from 'train' to 'val' in splits_final.json, or train fold 'all'."
-        )
-    if not any(_has_foreground(training.load_case(case)[3]) for case in training.identifiers):
-        raise DatasetError(
-            f"The labels of all {len(training.identifiers)} training cases are empty: background everywhere. "
-            "Label some foreground, check the label values in dataset.json, and preprocess again."
         )
 
 

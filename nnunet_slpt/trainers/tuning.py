@@ -6,7 +6,7 @@ Owns how a tuning hooks into nnU-Net, whatever is tuned. Must not import a train
 __all__ = ["TuningTrainer"]
 
 import random
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,10 +15,12 @@ import numpy as np
 import torch
 from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-from torch import nn
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from torch import Tensor, nn
 
-from nnunet_slpt.config import PLANS_KEY
+from nnunet_slpt.config import PLANS_KEY, PromptConfig, TrainingConfig
 from nnunet_slpt.errors import CheckpointError
+from nnunet_slpt.networks import check_architecture
 from nnunet_slpt.pretrained import read_checkpoint
 from nnunet_slpt.trainers.gradients import unwrap
 from nnunet_slpt.trainers.host import map_cuda_storages_to_cpu, requested_weights
@@ -41,6 +43,8 @@ class TuningTrainer(nnUNetTrainer):
     """
 
     recipe: ClassVar[Recipe]
+    # What can be set, and which networks there is a way to tune.
+    settings: ClassVar[type[TrainingConfig]] = PromptConfig
     # The first words of the line in the log that tells where the network started.
     tuned: ClassVar[str]
 
@@ -53,7 +57,7 @@ class TuningTrainer(nnUNetTrainer):
         device: torch.device = torch.device("cuda"),  # noqa: B008  # nnU-Net copies this very signature
     ) -> None:
         # Before nnU-Net makes its folders and log, so that a refusal leaves nothing behind.
-        self.config = config = checked_config(plans, configuration, dataset_json, self.recipe)
+        self.config = config = self.configure(plans, configuration, dataset_json)
         # The whole block goes into the plans beside the checkpoint: defaults may change, this model may not.
         super().__init__({**plans, PLANS_KEY: config.as_block()}, configuration, fold, dataset_json, device)
         self.initial_lr = config.learning_rate
@@ -62,6 +66,23 @@ class TuningTrainer(nnUNetTrainer):
         self.num_iterations_per_epoch = config.iterations_per_epoch
         self.num_val_iterations_per_epoch = config.validation_iterations_per_epoch
         self.has_weights = False
+
+    @classmethod
+    def configure(cls, plans: dict[str, Any], configuration: str, dataset_json: dict[str, Any]) -> Any:
+        """What the plans' block says, complete; refuses plans that cannot be trained with."""
+        config = checked_config(plans, configuration, dataset_json, cls.recipe, cls.settings)
+        network = PlansManager(plans).get_configuration(configuration).network_arch_class_name
+        cls.check_network(network)
+        return config
+
+    @staticmethod
+    def check_network(name: str) -> None:
+        """Refuse a network that this trainer cannot tune.
+
+        Raises:
+            ArchitectureError: it is one.
+        """
+        check_architecture(name)
 
     @property
     def startable(self) -> Startable:
@@ -115,8 +136,12 @@ class TuningTrainer(nnUNetTrainer):
         available = self.dataset_class.get_identifiers(self.preprocessed_dataset_folder)
         check_folder(self.fold, Path(self.preprocessed_dataset_folder_base), available)
         training, validation = super().get_tr_and_val_datasets()
-        check_cases(training, validation, available)
+        self.check_training_cases(training, validation, available)
         return training, validation
+
+    def check_training_cases(self, training: Any, validation: Any, available: Any) -> None:
+        """Refuse cases from which nothing can be learned, by the names of those that are preprocessed."""
+        check_cases(training, validation, available)
 
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, Any]:
         """An optimizer over the tuned weights alone, and nnU-Net's polynomial schedule."""
@@ -154,6 +179,19 @@ class TuningTrainer(nnUNetTrainer):
     def bare_network(self) -> Any:
         """The network without the wrappers of torch.compile and DistributedDataParallel."""
         return unwrap(self.network)
+
+    def without_sync(self) -> AbstractContextManager[Any]:
+        """Several backward passes make one step: the gradients are averaged over ranks at its end."""
+        network: Any = self.network
+        return network.no_sync() if self.is_ddp else nullcontext()
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """As nnU-Net: on CUDA alone."""
+        return torch.autocast("cuda") if self.device.type == "cuda" else nullcontext()
+
+    def backward(self, loss: Tensor) -> None:
+        """Add a loss's gradients, scaled if there is a gradient scaler."""
+        (loss if self.grad_scaler is None else self.grad_scaler.scale(loss)).backward()
 
     def _leaving_nothing_behind(self) -> AbstractContextManager[None]:
         made = [self.output_folder, self.output_folder_base, Path(self.output_folder_base).parent]

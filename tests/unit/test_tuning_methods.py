@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from nnunet_slpt.config import PARTS, PromptConfig
+from nnunet_slpt.config import PromptConfig
+from nnunet_slpt.config.prompts import PARTS
 from nnunet_slpt.tuning_methods import TUNING_METHODS
 
 each_method = pytest.mark.parametrize("name", TUNING_METHODS)

@@ -61,12 +61,28 @@ class Body(nn.Module):
             if isinstance(module, PromptableAttention)
         }
 
-    def forward(self, x: Tensor, prompts: Sequence[ClassPrompt] = ()) -> Tensor:
+    @property
+    def stage_channels(self) -> list[int]:
+        """Channels of each stage, in running order."""
+        features = self.plan.features_per_stage
+        return [*features, *reversed(features[:-1])]
+
+    def is_decoder(self, name: str) -> bool:
+        """Whether a parameter of this body belongs to its decoder."""
+        part, number = name.split(".")[:2]
+        depth = len(self.plan.strides)
+        first = {"upsamplings": 0, "convolutions": depth, "attentions": 2 * depth}
+        return part in first and int(number) >= first[part]
+
+    def forward(
+        self, x: Tensor, prompts: Sequence[ClassPrompt] = (), adapters: nn.ModuleList | None = None
+    ) -> Tensor:
         """Features of every voxel.
 
         Args:
             x: images (B, C_in, *S); S is usually the training patch.
             prompts: classes whose tokens take part, all of them together; none is fine.
+            adapters: one behind each stage, in running order.
 
         Returns:
             (B, C, *S).
@@ -84,5 +100,6 @@ class Body(nn.Module):
             x = convolution(x)
             for number in (2 * stage, 2 * stage + 1):
                 x = self.attentions[number](x, tokens_at(number, prompts))
+            x = x if adapters is None else adapters[stage](x)
             skips.append(x)
         return x

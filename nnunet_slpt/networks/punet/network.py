@@ -5,7 +5,7 @@ Owns which class is which, what is tuned, and how several classes are asked for.
 
 __all__ = ["PUNet"]
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -66,6 +66,7 @@ class PUNet(nn.Module):
         plan = BodyPlan(input_channels, patch_size, features_per_stage, kernel_sizes, strides)
         self.body = Body(plan)
         self.classes = nn.ModuleDict()
+        self.adapters: nn.ModuleList | None = None
         self.tokens = tokens
         self.stages = tuple(stages)
 
@@ -110,6 +111,26 @@ class PUNet(nn.Module):
             raise ConfigError(f"No tokens: {known}. Add the class, or load its tokens.")
         return prompt
 
+    def start_class(self, name: str, weights: Mapping[str, Tensor]) -> bool:
+        """Begin with what another PUNet had tuned for a class of this name, as far as it takes part here.
+
+        Args:
+            name: of a class of this network.
+            weights: all tensors of the other network.
+
+        Returns:
+            Whether it had any tokens of this shape for it.
+        """
+        mine = f"classes.{_key(name)}."
+        theirs = {key.removeprefix(mine): value for key, value in weights.items() if key.startswith(mine)}
+        here = self.prompt(name).state_dict()
+        if {key: value.shape for key, value in here.items()} != {
+            key: theirs[key].shape for key in here if key in theirs
+        }:
+            return False
+        self.prompt(name).load_state_dict({key: theirs[key] for key in here})
+        return True
+
     def tune(self, names: Iterable[str]) -> None:
         """Leave the prompts of these classes to the optimizer, and nothing else.
 
@@ -149,10 +170,23 @@ class PUNet(nn.Module):
         prompts = [self.prompt(name) for name in (self.class_names if names is None else names)]
         if not prompts:
             raise ConfigError("There is no class to segment: add one, or load the tokens of one.")
-        together = [prompts] if jointly else [[prompt] for prompt in prompts]
+        return self.segment(x, prompts, jointly)
+
+    def segment(self, x: Tensor, prompts: Sequence[ClassPrompt], jointly: bool = False) -> Tensor:
+        """As ``forward``, with the classes' prompts at hand.
+
+        Args:
+            x: images (B, C_in, *S).
+            prompts: one or more.
+            jointly: in one pass; so it is always where the body takes no tokens, which is then the same.
+
+        Returns:
+            Logits (B, prompts, *S), in float32.
+        """
+        together = [prompts] if jointly or not self.stages else [[prompt] for prompt in prompts]
         likenesses = []
         for group in together:
-            features = self.body(x, group)
+            features = self.body(x, group, self.adapters)
             likenesses += [likeness(features, prompt.head) for prompt in group]
         return logits_of(torch.stack(likenesses, 1))
 

@@ -60,13 +60,18 @@ class BodyPlan:
         totals = [self._total_stride(stage) for stage in range(len(self.strides))]
         return [tuple(s // t for s, t in zip(self.patch_size, total, strict=True)) for total in totals]
 
+    @property
+    def total_stride(self) -> tuple[int, ...]:
+        """By what an image's size must be divisible, along each axis."""
+        return self._total_stride(len(self.strides) - 1)
+
     def check_image(self, size: Sequence[int]) -> None:
         """Refuse images that the strides do not divide, or of another number of axes.
 
         Raises:
             ArchitectureError: it is one.
         """
-        total = self._total_stride(len(self.strides) - 1)
+        total = self.total_stride
         if len(size) != len(total) or any(s < 1 or s % t for s, t in zip(size, total, strict=True)):
             raise ArchitectureError(
                 f"An image of {' x '.join(map(str, size))} voxels: expected multiples of "

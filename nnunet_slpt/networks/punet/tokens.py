@@ -5,6 +5,7 @@ Owns all that is tuned for a class, and where a prompt may reach. Must not impor
 
 __all__ = ["PROMPTED_RANGES", "TOKENS", "ClassPrompt", "Site", "SiteTokens", "prompted_stages", "tokens_at"]
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from nnunet_slpt.errors import ConfigError, one_of
 from nnunet_slpt.networks.punet.bias import TokenBias
 
 TOKENS = 16
-PROMPTED_RANGES = ("start", "end", "encoder", "decoder", "full")
+PROMPTED_RANGES = ("none", "start", "end", "encoder", "decoder", "full")
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ def prompted_stages(prompted: str, stages: int) -> range:
     """The stages that take tokens, counted in running order: encoder stages, then decoder stages.
 
     Args:
-        prompted: ``start`` (the first), ``end`` (the last), ``encoder``, ``decoder`` or ``full`` (all).
+        prompted: ``none``, ``start`` (the first), ``end`` (the last), ``encoder``, ``decoder`` or ``full``
+            (all).
         stages: encoder stages; the decoder has one less.
 
     Raises:
@@ -43,6 +45,7 @@ def prompted_stages(prompted: str, stages: int) -> range:
     """
     every = range(2 * stages - 1)
     chosen = {
+        "none": every[:0],
         "start": every[:1],
         "end": every[-1:],
         "encoder": every[:stages],
@@ -85,6 +88,20 @@ class ClassPrompt(nn.Module):
         super().__init__()
         self.sites = nn.ModuleDict({str(number): SiteTokens(site, tokens) for number, site in sites.items()})
         self.head = nn.Parameter(torch.randn(tokens, channels))
+
+    def keeping(self, tokens: Sequence[int]) -> "ClassPrompt":
+        """A copy with some of the tokens alone, for inference.
+
+        Args:
+            tokens: their numbers, from 0 on; the same ones at every place.
+        """
+        few = copy.deepcopy(self).requires_grad_(False)
+        few.head.data = few.head.data[[*tokens]]
+        for site in few.sites.values():
+            if isinstance(site, SiteTokens):
+                site.tokens.data = site.tokens.data[[*tokens]]
+                site.bias.embeddings.data = site.bias.embeddings.data[[*tokens]]
+        return few
 
 
 def tokens_at(number: int, prompts: Sequence[ClassPrompt]) -> list[SiteTokens]:

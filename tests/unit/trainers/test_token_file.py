@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from small_punets import images, network
 
 from nnunet_slpt.errors import CheckpointError, ConfigError
-from nnunet_slpt.trainers.token_file import load_tokens, save_tokens
+from nnunet_slpt.trainers.punet.token_file import load_tokens, save_tokens
 
 
 @pytest.fixture

@@ -1,0 +1,145 @@
+"""What every training of this house can be told, and how a block of plans is read and checked.
+
+Owns the block's key. Knows no method; must not import torch or nnU-Net.
+"""
+
+__all__ = ["PLANS_KEY", "STEMS", "TrainingConfig", "is_weight"]
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from nnunet_slpt.errors import ConfigError, one_of
+
+PLANS_KEY = "slpt"
+OPTIMIZERS = ("AdamW", "SGD")
+STEMS = ("repeat", "average")
+
+Config = TypeVar("Config", bound="TrainingConfig")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """Length, optimizer, seed and origin of a training, with the defaults for plans without a block.
+
+    Args:
+        optimizer: ``AdamW`` or ``SGD`` (Nesterov, momentum 0.99, as nnU-Net); ``None``, here and in the next
+            two, takes what the trainer is known to work with.
+        learning_rate: initial rate of the polynomial schedule.
+        weight_decay: decay of the tuned weights.
+        epochs: number of epochs.
+        iterations_per_epoch: optimizer steps an epoch.
+        validation_iterations_per_epoch: validation batches an epoch.
+        seed: seed of initialisation and of every epoch.
+        region_based: labels are overlapping regions (sigmoid); written by the trainer.
+        pretrained_checkpoint: path of the pretrained checkpoint, used without ``-pretrained_weights``.
+        pretrained_sha256: ``base_hash`` of the frozen weights that are expected there; ``None`` takes any.
+        stem: what becomes of the first layer's weights if the images have another number of channels than
+            the pretrained network knows: ``repeat`` or ``average``; ``None`` refuses.
+
+    Raises:
+        ConfigError: a key is unknown or a value is out of range.
+    """
+
+    optimizer: str | None = None
+    learning_rate: float | None = None
+    weight_decay: float | None = None
+    epochs: int = 200
+    iterations_per_epoch: int = 250
+    validation_iterations_per_epoch: int = 50
+    seed: int = 0
+    region_based: bool = False
+    pretrained_checkpoint: str | None = None
+    pretrained_sha256: str | None = None
+    stem: str | None = None
+
+    def __post_init__(self) -> None:
+        self.require_whole("epochs", "iterations_per_epoch", "validation_iterations_per_epoch")
+        decay, rate = self.weight_decay, self.learning_rate
+        self.require(decay is None or is_weight(decay), "weight_decay", "a number from 0 on, or null")
+        self.require(
+            rate is None or (is_weight(rate) and rate > 0), "learning_rate", "a number above 0, or null"
+        )
+        self.require(type(self.seed) is int and 0 <= self.seed < 2**31, "seed", "a whole number below 2**31")
+        for name in ("pretrained_checkpoint", "pretrained_sha256"):
+            value = getattr(self, name)
+            self.require(value is None or isinstance(value, str), name, "text or nothing (null)")
+        self.require_one_of("optimizer", (*OPTIMIZERS, None))
+        self.require_one_of("stem", (*STEMS, None))
+
+    def require(self, condition: bool, name: str, expected: str) -> None:
+        """Refuse the value of a key.
+
+        Raises:
+            ConfigError: the condition does not hold.
+        """
+        if not condition:
+            raise ConfigError(
+                f'plans["{PLANS_KEY}"]["{name}"] is {getattr(self, name)!r}, expected {expected}. '
+                f"Correct it in the plans file or leave it out for the default, {_defaults(self)[name]!r}."
+            )
+
+    def require_whole(self, *names: str) -> None:
+        """Refuse what is no whole number from 1 on.
+
+        Raises:
+            ConfigError: one is not.
+        """
+        for name in names:
+            value = getattr(self, name)
+            self.require(type(value) is int and value >= 1, name, "a whole number from 1 on")
+
+    def require_one_of(self, name: str, known: Iterable[str | None]) -> None:
+        """Refuse a value that nobody knows.
+
+        Raises:
+            ConfigError: it is one.
+        """
+        if getattr(self, name) not in (*known,):
+            raise ConfigError(f'plans["{PLANS_KEY}"]: {one_of(name, getattr(self, name), known)}.')
+
+    @classmethod
+    def from_plans(cls: type[Config], plans: Mapping[str, Any]) -> Config:
+        """Read the ``slpt`` block of nnU-Net plans; the defaults where it is absent.
+
+        >>> TrainingConfig.from_plans({"slpt": {"epochs": 5}}).epochs
+        5
+
+        Raises:
+            ConfigError: the block is no dictionary, a key is unknown or a value is out of range.
+        """
+        block = plans.get(PLANS_KEY, {})
+        if not isinstance(block, Mapping):
+            raise ConfigError(
+                f'plans["{PLANS_KEY}"] is a {type(block).__name__}, expected a dictionary of settings.'
+            )
+        for key in block:
+            if key not in _defaults(cls):
+                raise ConfigError(f'plans["{PLANS_KEY}"]: {one_of("key", key, _defaults(cls))}.')
+        return cls(**cls.converted(block))
+
+    @staticmethod
+    def converted(block: Mapping[str, Any]) -> dict[str, Any]:
+        """The block's values as this class holds them; what JSON has no type for."""
+        return dict(block)
+
+    def as_block(self) -> dict[str, Any]:
+        """The block to write into plans: every setting, in JSON's types."""
+        return {name: _as_lists(value) for name, value in dataclasses.asdict(self).items()}
+
+
+def is_weight(value: object) -> bool:
+    """A number from 0 on; no truth value, and neither NaN nor infinite."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return False
+    return math.isfinite(value) and value >= 0
+
+
+def _defaults(config: TrainingConfig | type[TrainingConfig]) -> dict[str, Any]:
+    return {field.name: field.default for field in dataclasses.fields(config)}
+
+
+def _as_lists(value: Any) -> Any:
+    return [_as_lists(one) for one in value] if isinstance(value, tuple) else value

@@ -1,0 +1,72 @@
+"""From a label map to one target for each class: what a voxel of this class is, and where nobody knows.
+
+Must not import the trainers.
+"""
+
+__all__ = ["Classes"]
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from nnunet_slpt.datasets import NOT_ANNOTATED
+from nnunet_slpt.pretrained import Labels, has_regions, output_channels
+
+IGNORE = "ignore"
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The classes of a dataset, each by itself: prompted alone, a class knows nothing of the others.
+
+    Args:
+        values: name → the values in a label map that belong to it, in the order of nnU-Net's outputs.
+        unknown: values of voxels that do not count.
+        exclusive: each voxel has one class at most; otherwise they are regions.
+    """
+
+    values: Mapping[str, tuple[int, ...]]
+    unknown: tuple[int, ...]
+    exclusive: bool
+
+    @classmethod
+    def of(cls, labels: Labels) -> "Classes":
+        """Those that nnU-Net has outputs for, but for the background.
+
+        Args:
+            labels: of dataset.json.
+        """
+        values = {name: (of,) if isinstance(of, int) else tuple(of) for name, of in labels.items()}
+        channels = output_channels(labels)
+        names = sorted(
+            (name for name in channels if set(values[name]) != {0}), key=lambda name: channels[name]
+        )
+        unknown = (NOT_ANNOTATED, *values.get(IGNORE, ()))
+        return cls({name: values[name] for name in names}, unknown, not has_regions(labels))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """In the order of nnU-Net's outputs."""
+        return tuple(self.values)
+
+    def target(self, label_map: Tensor, names: Sequence[str]) -> Tensor:
+        """What nnU-Net's loss for regions takes.
+
+        Args:
+            label_map: (B, 1, *S), of any number type.
+            names: of the classes.
+
+        Returns:
+            (B, names + 1, *S), boolean; the last channel is true where a voxel does not count.
+        """
+        groups = [self.values[name] for name in names]
+        return torch.cat([_is_one_of(label_map, values) for values in (*groups, self.unknown)], 1)
+
+
+def _is_one_of(label_map: Tensor, values: Sequence[int]) -> Tensor:
+    found = torch.zeros_like(label_map, dtype=torch.bool)
+    for value in values:
+        found |= label_map == value
+    return found

@@ -1,0 +1,175 @@
+"""The trainer that nnU-Net runs: ``nnUNetv2_train … -tr nnUNetTrainerPUNetPretrain``.
+
+Owns how self-supervision and the segmentation of some classes make a body together.
+"""
+
+__all__ = ["nnUNetTrainerPUNetPretrain"]
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from torch import Tensor, nn
+
+from nnunet_slpt.config import PUNetPretrainConfig
+from nnunet_slpt.errors import CheckpointError, ConfigError, one_of
+from nnunet_slpt.files import write_bytes
+from nnunet_slpt.losses.focal import FocalLoss
+from nnunet_slpt.networks.punet import LabelPUNet
+from nnunet_slpt.trainers.host import requested_weights
+from nnunet_slpt.trainers.punet.self_supervision import SelfSupervision
+from nnunet_slpt.trainers.punet.training import PUNetTrainer
+from nnunet_slpt.trainers.start import Recipe
+from nnunet_slpt.trainers.training_cases import check_numbers
+
+TEACHER = "teacher_weights"  # in the checkpoint, so that a continued run goes on as it would have
+COLLAPSED = 0.99  # of the entropy of no decision
+
+
+class nnUNetTrainerPUNetPretrain(PUNetTrainer):
+    """Pretrains a PUNet on labelled and unlabelled cases: self-supervision, and some classes beside it.
+
+    Everything that can be set comes from ``plans["slpt"]``; see ``PUNetPretrainConfig``. No class takes part
+    in the self-supervision. Where there are labels, each concurrent class is segmented with its tokens, too.
+
+    References:
+        PUNet (arXiv:2211.09233).
+    """
+
+    recipe = Recipe("AdamW", learning_rate=1e-3, weight_decay=1e-2)
+    tuned = "From scratch:"
+    settings = PUNetPretrainConfig
+    supervision: SelfSupervision
+
+    @staticmethod
+    def build_network_architecture(
+        plans_manager: PlansManager,
+        configuration_manager: Any,
+        num_input_channels: int,
+        num_output_channels: int,
+        enable_deep_supervision: bool = True,
+    ) -> nn.Module:
+        """The network with the classes that the plans name; nnU-Net's predictor calls this too."""
+        config = PUNetPretrainConfig.from_plans(plans_manager.plans)
+        measures = PUNetTrainer.measures(configuration_manager, num_input_channels)
+        return LabelPUNet(config.classes, not config.region_based, **measures)
+
+    @classmethod
+    def configure(cls, plans: dict[str, Any], configuration: str, dataset_json: dict[str, Any]) -> Any:
+        """As any training's; refuses concurrent classes that the dataset does not have."""
+        config = super().configure(plans, configuration, dataset_json)
+        concurrent = config.classes if config.concurrent is None else config.concurrent
+        for name in concurrent:
+            if name not in config.classes:
+                raise ConfigError(f'plans["slpt"]["concurrent"]: {one_of("label", name, config.classes)}.')
+        return replace(config, concurrent=concurrent)
+
+    def initialize(self) -> None:
+        """As nnU-Net, with a teacher; refuses ``-pretrained_weights``."""
+        if requested_weights() is not None:
+            with self._leaving_nothing_behind():
+                raise CheckpointError(
+                    "nnUNetTrainerPUNetPretrain starts from random weights and got -pretrained_weights. "
+                    "Leave them out; -tr nnUNetTrainerPUNet tunes a pretrained network."
+                )
+        self.note_pretrained(None)
+        super().initialize()
+        self.supervision = SelfSupervision(self.punet.body, self.config.hidden, self.config.prototypes)
+
+    def _start(self) -> str:
+        return f"{sum(weights.numel() for weights in self.tuned_parameters()):,} parameters."
+
+    def _build_loss(self) -> nn.Module:
+        """Of one class against the rest."""
+        return FocalLoss((0, 1), others=None)
+
+    def check_training_cases(self, training: Any, validation: Any, available: Any) -> None:
+        """As any training's, but no case needs a label."""
+        check_numbers(training, validation, available)
+
+    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """One optimizer step: self-supervision, then the concurrent classes one after the other."""
+        self.optimizer.zero_grad(set_to_none=True)
+        losses = []
+        with self.without_sync():
+            for value in self._losses(batch):
+                self.backward(value)
+                losses.append(value.detach())
+        self.take_step(has_foreground=True)  # there need not be any
+        self.supervision.follow()
+        return {"loss": torch.stack(losses).sum().cpu().numpy()}
+
+    def _losses(self, batch: dict[str, Any]) -> Iterator[Tensor]:
+        """The terms of the loss, each a graph of its own."""
+        images = batch["data"].to(self.device, non_blocking=True)
+        label_map = batch["target"].to(self.device, non_blocking=True)
+        with self.autocast():
+            assignment = self.supervision.loss(images)
+        yield self.config.weight_assignment * assignment
+        for name in self.config.concurrent:
+            target = self.classes.target(label_map, [name])
+            if target[:, -1].all():  # nobody has annotated any of it
+                continue
+            with self.autocast():
+                logits = self.network(images, [name])
+                value = self.loss(*_against_the_rest(logits, target))
+            yield value
+
+    def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """The loss of a batch, and how well the concurrent classes are found where there are labels."""
+        total = sum(float(value) for value in self._losses(batch))
+        names = self.config.concurrent or self.classes.names
+        label_map = batch["target"].to(self.device, non_blocking=True)
+        target = self.classes.target(label_map, names)
+        counts = ~target[:, -1:]
+        with self.autocast():
+            logits = self.network(batch["data"].to(self.device, non_blocking=True), names)
+        found, truth = (logits > 0) & counts, target[:, :-1] & counts
+        axes = [0, *range(2, found.ndim)]
+        hits = {"tp": found & truth, "fp": found & ~truth, "fn": ~found & truth}
+        return {
+            "loss": np.float64(total),
+            **{f"{key}_hard": value.sum(axes).cpu().numpy() for key, value in hits.items()},
+        }
+
+    def on_validation_epoch_end(self, val_outputs: list[dict[str, Any]]) -> None:
+        """As nnU-Net; logs whether features still differ, and warns if they do not."""
+        with np.errstate(invalid="ignore"):  # without labels there is no Dice
+            super().on_validation_epoch_end(val_outputs)
+        entropy = self.supervision.entropy()
+        self.print_to_log_file(f"Entropy of the teacher's assignment: {entropy:.3f} of that of no decision")
+        if entropy > COLLAPSED:
+            self.print_to_log_file(
+                "WARNING: all features are alike, so the self-supervision teaches nothing. Lower "
+                'plans["slpt"]["learning_rate"], or segment a class beside it.'
+            )
+
+    def save_checkpoint(self, filename: str) -> None:
+        """As nnU-Net, with the teacher."""
+        super().save_checkpoint(filename)
+        if self.local_rank == 0 and not self.disable_checkpointing:
+            content = torch.load(filename, map_location="cpu", weights_only=False)
+            stream = io.BytesIO()
+            torch.save(content | {TEACHER: self.supervision.teacher.state_dict()}, stream)
+            write_bytes(Path(filename), stream.getvalue())
+
+    def load_checkpoint(self, filename_or_checkpoint: str) -> None:
+        """As nnU-Net, with the teacher."""
+        super().load_checkpoint(filename_or_checkpoint)
+        content = torch.load(filename_or_checkpoint, map_location=self.device, weights_only=False)
+        self.supervision.teacher.load_state_dict(content[TEACHER])
+
+    def perform_actual_validation(self, save_probabilities: bool = False) -> None:
+        """None: what a pretraining is worth shows in what is tuned on it."""
+        self.print_to_log_file("A pretraining predicts no cases; tune on it with -tr nnUNetTrainerPUNet.")
+
+
+def _against_the_rest(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Two channels of logits, and a label map of 0, 1 and, where a voxel does not count, 2."""
+    label_map = target[:, :1].long().masked_fill(target[:, 1:], 2)
+    return torch.cat([torch.zeros_like(logits), logits], 1), label_map

@@ -1,0 +1,112 @@
+"""What PUNet's two trainers share: the network, its classes by name, and how it is hooked into nnU-Net."""
+
+__all__ = ["PUNetTrainer"]
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from nnunetv2.training.loss.compound_losses import DC_and_BCE_loss
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+from torch import nn
+
+from nnunet_slpt.errors import ArchitectureError
+from nnunet_slpt.networks.punet import PUNET, LabelPUNet
+from nnunet_slpt.trainers.gradients import take_step
+from nnunet_slpt.trainers.punet.classes import Classes
+from nnunet_slpt.trainers.tuning import TuningTrainer
+from nnunet_slpt.trainers.watch import RunWatch
+
+
+class PUNetTrainer(TuningTrainer):
+    """Trains a PUNet, whose outputs are named by the classes of the dataset.
+
+    There is no deep supervision: the head compares tokens with the finest features alone.
+    """
+
+    def __init__(
+        self,
+        plans: dict[str, Any],
+        configuration: str,
+        fold: int | str,
+        dataset_json: dict[str, Any],
+        device: torch.device = torch.device("cuda"),  # noqa: B008  # nnU-Net copies this very signature
+    ) -> None:
+        super().__init__(plans, configuration, fold, dataset_json, device)
+        self.enable_deep_supervision = False
+        self.classes = Classes.of(dataset_json["labels"])
+        self.watch = RunWatch(unusable_steps_to_warn=1 if self.grad_scaler is None else 20)
+
+    @classmethod
+    def configure(cls, plans: dict[str, Any], configuration: str, dataset_json: dict[str, Any]) -> Any:
+        """As any training's, with the names of the classes, by which inference rebuilds the network."""
+        config = super().configure(plans, configuration, dataset_json)
+        return replace(config, classes=Classes.of(dataset_json["labels"]).names)
+
+    @staticmethod
+    def check_network(name: str) -> None:
+        """Refuse what is no PUNet.
+
+        Raises:
+            ArchitectureError: it is none.
+        """
+        if name != PUNET:
+            raise ArchitectureError(
+                f"This trainer trains a PUNet, and the plans describe a {name.rsplit('.', 1)[-1]}. Make "
+                "plans with nnunet_slpt_plan -d DATASET --punet to pretrain one, and with -m MODEL from what "
+                "was pretrained to tune it."
+            )
+
+    @staticmethod
+    def measures(configuration_manager: Any, input_channels: int) -> dict[str, Any]:
+        """What a ``PUNet`` takes, from nnU-Net's plans."""
+        planned = dict(configuration_manager.network_arch_init_kwargs)
+        return {
+            **planned,
+            "input_channels": input_channels,
+            "patch_size": configuration_manager.patch_size,
+        }
+
+    @property
+    def punet(self) -> LabelPUNet:
+        """The network without the wrapper of DistributedDataParallel."""
+        network: LabelPUNet = self.bare_network
+        return network
+
+    @property
+    def startable(self) -> Any:
+        """The network: its body gets pretrained weights."""
+        return self.punet
+
+    def _do_i_compile(self) -> bool:
+        """Never: windows are cut by lists that depend on the image, which torch.compile gains nothing on."""
+        return False
+
+    def set_deep_supervision_enabled(self, enabled: bool) -> None:
+        """There is none."""
+
+    @staticmethod
+    def get_training_transforms(*args: Any, **kwargs: Any) -> Any:
+        """As nnU-Net, but labels stay a map: regions are cut out of it class by class."""
+        return nnUNetTrainer.get_training_transforms(*args, **{**kwargs, "regions": None})
+
+    def class_loss(self) -> nn.Module:
+        """nnU-Net's loss for regions, on one class or several at a time."""
+        loss: nn.Module = DC_and_BCE_loss(
+            {},
+            {
+                "batch_dice": self.configuration_manager.batch_dice,
+                "do_bg": True,
+                "smooth": 1e-5,
+                "ddp": self.is_ddp,
+            },
+            use_ignore_label=True,
+        )
+        return loss
+
+    def take_step(self, has_foreground: bool) -> None:
+        """Use the gradients; warn of steps that could not be used, or that saw nothing."""
+        finite = take_step(self.tuned_parameters(), self.optimizer, self.grad_scaler, self.is_ddp)
+        warning = self.watch.after_step(finite, has_foreground)
+        if warning is not None:
+            self.print_to_log_file(warning)

@@ -1,0 +1,85 @@
+"""The trainer that nnU-Net runs: ``nnUNetv2_train … -tr nnUNetTrainerPUNet``.
+
+Owns how tokens of new classes are tuned in a frozen body, and what is tuned instead for comparison.
+"""
+
+__all__ = ["nnUNetTrainerPUNet"]
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from torch import nn
+
+from nnunet_slpt.config import PUNetConfig
+from nnunet_slpt.networks.punet import LabelPUNet
+from nnunet_slpt.trainers.punet.token_file import save_tokens
+from nnunet_slpt.trainers.punet.training import PUNetTrainer
+from nnunet_slpt.trainers.start import Recipe, load_pretrained
+
+TOKEN_FILE = "tokens_final.safetensors"
+
+
+class nnUNetTrainerPUNet(PUNetTrainer):
+    """Tunes the tokens of the dataset's classes inside a frozen, pretrained PUNet.
+
+    Everything that can be set comes from ``plans["slpt"]``; see ``PUNetConfig``. Each class is trained by
+    itself, against everything else: none knows of the others, unless ``jointly``.
+
+    References:
+        PUNet (arXiv:2211.09233).
+    """
+
+    recipe = Recipe("AdamW", learning_rate=1e-2, weight_decay=0.0)
+    tuned = "Tokens inside"
+    settings = PUNetConfig
+
+    @staticmethod
+    def build_network_architecture(
+        plans_manager: PlansManager,
+        configuration_manager: Any,
+        num_input_channels: int,
+        num_output_channels: int,
+        enable_deep_supervision: bool = True,
+    ) -> nn.Module:
+        """The network with the classes that the plans name; nnU-Net's predictor calls this too."""
+        config = PUNetConfig.from_plans(plans_manager.plans)
+        measures = PUNetTrainer.measures(configuration_manager, num_input_channels)
+        if config.tuned != "tokens":
+            measures["prompted"] = "none"
+        network = LabelPUNet(config.classes, not config.region_based, config.jointly, **measures)
+        network.choose_tuned(config.tuned)
+        return network
+
+    def _start(self) -> str:
+        pretrained, which = load_pretrained(self.punet, self.config)
+        known = [name for name in self.classes.names if self.punet.start_class(name, pretrained.weights)]
+        return (
+            f"{which}: {self.punet.parameter_summary()}. {len(known)} of {len(self.classes.names)} classes "
+            "start from the pretrained tokens."
+        )
+
+    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """One optimizer step: the classes one after the other, so that memory does not grow with them."""
+        data = batch["data"].to(self.device, non_blocking=True)
+        label_map = batch["target"].to(self.device, non_blocking=True)
+        loss = self.class_loss()
+        self.optimizer.zero_grad(set_to_none=True)
+        losses = []
+        with self.without_sync():
+            for names in self.punet.groups:
+                with self.autocast():
+                    logits = self.network(data, names)
+                    value = loss(logits, self.classes.target(label_map, names))
+                self.backward(value)
+                losses.append(value.detach())
+        seen = self.classes.target(label_map, self.classes.names)[:, :-1]
+        self.take_step(has_foreground=bool(seen.any()))
+        return {"loss": torch.stack(losses).mean().cpu().numpy()}
+
+    def on_train_end(self) -> None:
+        """As nnU-Net; writes the tokens alone beside the whole checkpoint."""
+        super().on_train_end()
+        if self.local_rank == 0 and not self.disable_checkpointing and self.config.tuned == "tokens":
+            save_tokens(Path(self.output_folder) / TOKEN_FILE, self.punet)
