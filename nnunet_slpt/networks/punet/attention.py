@@ -16,15 +16,19 @@ from nnunet_slpt.networks.punet.tokens import SiteTokens
 from nnunet_slpt.networks.punet.windows import lay_out
 
 HEADS = 8
+# The scores of the fine stages take most of the memory and time, and each head has its own: published are 8
+# heads at 32 channels, which makes 4 channels a head.
+CHANNELS_A_HEAD = 16
 
 
 def heads_for(channels: int) -> int:
-    """Eight heads, or as many fewer as it takes to divide the channels.
+    """Eight heads, or as many fewer as leave each 16 channels and divide them.
 
-    >>> heads_for(32), heads_for(12)
-    (8, 6)
+    >>> heads_for(384), heads_for(64), heads_for(24), heads_for(8)
+    (8, 4, 1, 1)
     """
-    return max(heads for heads in range(1, HEADS + 1) if channels % heads == 0)
+    most = min(HEADS, max(1, channels // CHANNELS_A_HEAD))
+    return max(heads for heads in range(1, most + 1) if channels % heads == 0)
 
 
 class PromptableAttention(nn.Module):

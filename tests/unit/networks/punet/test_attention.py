@@ -19,7 +19,7 @@ CASES = [
     ((2, 9), (4, 4)),  # smaller than the window along one axis
     ((3, 4), (3, 4)),  # one window
 ]
-CHANNELS = 4
+CHANNELS = 32  # two heads
 
 
 def made(window, shifted):
@@ -100,6 +100,6 @@ def test_it_can_be_trained_after_it_was_used_in_inference_mode():
     assert attention.query.weight.grad is not None
 
 
-@pytest.mark.parametrize(("channels", "heads"), [(32, 8), (320, 8), (12, 6), (33, 3), (7, 7), (11, 1)])
+@pytest.mark.parametrize(("channels", "heads"), [(32, 2), (320, 8), (96, 6), (51, 3), (113, 1), (7, 1)])
 def test_heads_divide_the_channels(channels, heads):
     assert heads_for(channels) == heads

@@ -99,6 +99,7 @@ def test_tokens_sit_where_they_were_asked_for(prompted):
     assert (
         sites
         == {
+            "none": set(),
             "start": {0, 1},
             "end": {8, 9},
             "encoder": set(range(6)),
