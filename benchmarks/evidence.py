@@ -25,9 +25,20 @@ def copy(source: Path, target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for name in KEPT:
         if (source / name).is_dir():
-            shutil.copytree(source / name, target / name, dirs_exist_ok=True)
+            shutil.copytree(source / name, target / name, dirs_exist_ok=True, copy_function=copy_file)
         elif (source / name).exists():
-            shutil.copy(source / name, target / name)
+            copy_file(source / name, target / name)
+
+
+def copy_file(source: str | Path, target: str | Path) -> None:
+    """In one step: several calls may work on one comparison."""
+    write(Path(target), Path(source).read_bytes())
+
+
+def write(file: Path, content: bytes) -> None:
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    part.write_bytes(content)
+    part.replace(file)
 
 
 def main() -> int:
@@ -48,7 +59,7 @@ def main() -> int:
     copy(RESULTS / name, output)
     split = json.loads((args.task / "split.json").read_text())
     for part in ("pool", "test"):
-        (output / f"{part}.json").write_text(json.dumps(sorted(split[part])))
+        write(output / f"{part}.json", json.dumps(sorted(split[part])).encode())
     (model,) = (args.task / "pretrained").glob(f"*/*__nnUNetPlans{args.network}__*")
     (dataset,) = args.task.glob("Dataset*")
     link = output / model.name

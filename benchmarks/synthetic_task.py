@@ -13,8 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "demo"))
 
-from job import LESIONS, ORGAN, Job, pretrained_model, pretraining_steps  # noqa: E402
-from steps import run_steps  # noqa: E402
+from job import LESIONS, ORGAN, Job, pretrained_model, pretraining_steps
+from steps import run_steps
 
 
 def main() -> int:
@@ -29,7 +29,9 @@ def main() -> int:
     task = args.output.resolve() / "task"
     job = Job(output=args.output.resolve(), dataset=LESIONS, device="cpu")
     run_steps(
-        pretraining_steps(job, task, args.pool + args.test, 0, args.seed), job.environment, job.output / "logs"
+        pretraining_steps(job, task, args.pool + args.test, 0, args.seed),
+        job.environment,
+        job.output / "logs",
     )
     names = [f"syntheticlesions_{number:03d}" for number in range(args.pool + args.test)]
     split = {"pool": names[: args.pool], "test": names[args.pool :]}

@@ -7,16 +7,13 @@ __all__ = [
     "FrozenNetwork",
     "Pretrained",
     "base_hash",
-    "has_regions",
-    "head_rows",
     "load_backbone",
-    "output_channels",
     "pretrained_heads",
     "read_checkpoint",
 ]
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,11 +23,9 @@ import torch
 from torch import Tensor
 
 from nnunet_slpt.errors import ArchitectureError, CheckpointError
+from nnunet_slpt.label_outputs import Labels
 from nnunet_slpt.mismatch import describe_mismatch, list_differences
 from nnunet_slpt.stem import adapted_stem, stem_name
-
-# A label's value, or the values that make up a region, as in dataset.json.
-Labels = Mapping[str, int | Sequence[int]]
 
 # What DistributedDataParallel and torch.compile put in front of every name.
 WRAPPERS = ("module.", "_orig_mod.")
@@ -141,22 +136,6 @@ def load_backbone(network: FrozenNetwork, pretrained: Pretrained, stem: str | No
     with torch.no_grad():
         for name, tensor in frozen.items():
             tensor.copy_(weights[name])
-
-
-def head_rows(pretrained: Labels, target: Labels) -> dict[int, int]:
-    """Output channel of the target's heads → output channel of the pretrained ones, for labels of one name.
-
-    Names are compared exactly. Nothing is shared between ordinary labels and regions: the former compete
-    (softmax), the latter do not (sigmoid).
-
-    Args:
-        pretrained: ``labels`` of the pretrained network's dataset.json.
-        target: ``labels`` of the dataset to be tuned for.
-    """
-    if has_regions(pretrained) != has_regions(target):
-        return {}
-    there, here = output_channels(pretrained), output_channels(target)
-    return {here[name]: there[name] for name in here if name in there}
 
 
 def pretrained_heads(pretrained: Pretrained) -> list[tuple[Tensor, Tensor]]:
@@ -279,28 +258,3 @@ def _does_not_fit(
         f"  nnunet_slpt_plan -d TARGET -m {of.path.absolute().parents[1]}\n"
         "  nnunet_slpt_preprocess -d TARGET -p nnUNetSLPTPlans"
     )
-
-
-def has_regions(labels: Labels) -> bool:
-    """Whether the labels overlap (regions) instead of excluding each other."""
-    return any(not isinstance(value, int) and len(value) > 1 for value in labels.values())
-
-
-def output_channels(labels: Labels) -> dict[str, int]:
-    """Name → output channel, the background's too if there is one.
-
-    As in nnU-Net's LabelManager (utilities/label_handling/label_handling.py).
-
-    Args:
-        labels: of dataset.json.
-    """
-    values = {
-        name: (value,) if isinstance(value, int) else tuple(value)
-        for name, value in labels.items()
-        if name != "ignore"
-    }
-    if has_regions(labels):
-        regions = [name for name, value in values.items() if set(value) != {0}]
-        return {name: channel for channel, name in enumerate(regions)}
-    ordered = sorted({value[0] for value in values.values()})
-    return {name: ordered.index(value[0]) for name, value in values.items()}

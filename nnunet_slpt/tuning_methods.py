@@ -3,13 +3,16 @@
 Owns the names of the methods. Must not import torch, nnU-Net or the trainers.
 """
 
-__all__ = ["TUNING_METHODS", "TuningMethod"]
+__all__ = ["PUNET", "TUNING_METHODS", "UNET", "TuningMethod"]
 
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 SLPT = "nnUNetTrainerSLPT"
+PUNET_TRAINER = "nnUNetTrainerPUNet"
+# Kinds of pretrained networks.
+UNET, PUNET = "U-Net", "PUNet"
 
 
 class TuningMethod(NamedTuple):
@@ -22,6 +25,11 @@ class TuningMethod(NamedTuple):
 
     trainer: str
     settings: Mapping[str, Any] = MappingProxyType({})
+
+    @property
+    def network(self) -> str:
+        """The kind of pretrained network that is tuned."""
+        return PUNET if self.trainer == PUNET_TRAINER else UNET
 
 
 TUNING_METHODS: Mapping[str, TuningMethod] = MappingProxyType(
@@ -50,5 +58,11 @@ TUNING_METHODS: Mapping[str, TuningMethod] = MappingProxyType(
         "slpt_plain_convolutions": TuningMethod(SLPT, {"separable": False}),
         # K; "slpt" itself has 3.
         **{f"slpt_k{prompts}": TuningMethod(SLPT, {"prompts": prompts}) for prompts in (1, 2, 5, 8)},
+        # PUNet, and what it is compared with.
+        "punet": TuningMethod(PUNET_TRAINER),
+        **{
+            f"punet_{variant}": TuningMethod(PUNET_TRAINER, {"tuned": variant})
+            for variant in ("head", "decoder", "bias_norm", "adapter", "full")
+        },
     }
 )

@@ -13,6 +13,7 @@ from typing import Any
 
 from nnunet_slpt.config import PLANS_KEY, PromptConfig
 from nnunet_slpt.errors import PlanningError
+from nnunet_slpt.label_outputs import has_regions
 from nnunet_slpt.model_folder import Model, read_model
 from nnunet_slpt.planners.findings import (
     AT_FIRST,
@@ -26,7 +27,6 @@ from nnunet_slpt.planners.fit import frozen_hash
 from nnunet_slpt.planners.old_plans import in_todays_format
 from nnunet_slpt.planners.target import Target
 from nnunet_slpt.planners.transfer import Wishes, patch_size_for, transfer
-from nnunet_slpt.pretrained import has_regions
 
 PLANS_NAME = "nnUNetSLPTPlans"
 UNPACKED = "slpt_pretrained"  # beside the plans: checkpoints that came in a zip

@@ -14,11 +14,11 @@ import numpy as np
 from nnunetv2.preprocessing.normalization.map_channel_name_to_normalization import get_normalization_scheme
 
 from nnunet_slpt.errors import ArchitectureError, PlanningError
+from nnunet_slpt.label_outputs import has_regions, head_rows
 from nnunet_slpt.model_folder import Model
 from nnunet_slpt.networks import check_architecture
 from nnunet_slpt.planners.old_plans import are_old
 from nnunet_slpt.planners.target import Target
-from nnunet_slpt.pretrained import has_regions, head_rows
 
 FAR_SPACING = 1.5  # a voxel's edge that is longer or shorter by more than this factor
 

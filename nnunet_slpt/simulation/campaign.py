@@ -32,7 +32,7 @@ class Settings:
     """What all cells of a simulation have in common.
 
     Args:
-        model: the pretrained checkpoint, in its fold's folder.
+        models: kind of network → the pretrained checkpoint, in its fold's folder.
         configuration: of nnU-Net.
         device: ``cuda``, ``cpu`` or ``mps``.
         processes: of each command, for reading, preprocessing and export.
@@ -43,7 +43,7 @@ class Settings:
         about: what is written into each cell and never read: versions, machine, command.
     """
 
-    model: Path
+    models: Mapping[str, Path]
     configuration: str
     device: str
     processes: int
@@ -146,7 +146,8 @@ class _Round:
         budget = self.campaign.budgets[self.number] - before
         if self.number:
             return float(self.select("choose", budget, self.model(self.number - 1))["seconds"])
-        fold, checkpoint = self.settings.model.parent, self.settings.model.name
+        pretrained = self.settings.models[TUNING_METHODS[self.campaign.method].network]
+        fold, checkpoint = pretrained.parent, pretrained.name
         which = ("-f", fold.name.removeprefix("fold_"), "-chk", checkpoint)
         return float(self.select("choose", budget, fold.parent, *which)["seconds"])
 

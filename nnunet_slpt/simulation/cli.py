@@ -35,7 +35,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     request = Request(
         dataset=arguments.d,
-        model=arguments.m,
+        models=tuple(arguments.m),
         output=arguments.o,
         methods=tuple(arguments.methods),
         strategies=tuple(arguments.strategies),
@@ -72,7 +72,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("-d", required=True, metavar="DATASET", help="name or number of a labelled dataset")
-    add("-m", required=True, type=Path, metavar="MODEL", help="the pretrained model's folder")
+    add(
+        "-m",
+        required=True,
+        nargs="+",
+        type=Path,
+        metavar="MODEL",
+        help="the pretrained model's folder; a U-Net's and a PUNet's, to compare both",
+    )
     add("-o", required=True, type=Path, metavar="FOLDER", help="for everything that is made")
     add("-c", metavar="CONFIGURATION", help="of the model; default: the only one")
     add("--dry_run", action="store_true", help="check, count the cells, and stop")

@@ -13,10 +13,10 @@ from typing import Any
 
 from nnunet_slpt.errors import SimulationError
 from nnunet_slpt.evaluation import check_packages
-from nnunet_slpt.files import hash_of, read_bytes
-from nnunet_slpt.model_folder import Model, read_model
+from nnunet_slpt.files import read_bytes
 from nnunet_slpt.selection.budget import parse_budget
 from nnunet_slpt.simulation.grid import Campaign, Cell, make_grid, part_of
+from nnunet_slpt.simulation.models import RECORDED_AS, Models, read_models
 from nnunet_slpt.simulation.request import Request
 from nnunet_slpt.simulation.source import Source, read_source
 
@@ -30,14 +30,14 @@ class Plan:
     Args:
         request: what was asked for.
         source: the labelled dataset, divided.
-        model: the pretrained one.
+        models: the pretrained ones.
         campaigns: of this call's part.
         question: what every cell has in common; ``simulation.json``.
     """
 
     request: Request
     source: Source
-    model: Model
+    models: Models
     campaigns: tuple[Campaign, ...]
     question: Mapping[str, Any] = field(repr=False)
 
@@ -77,30 +77,23 @@ def plan_simulation(request: Request) -> Plan:
         SLPTError: it cannot be done, or the folder holds another simulation.
     """
     check_packages()
-    if request.model.is_file():
-        raise SimulationError(
-            f"{request.model} is a file, expected a model's folder. If it is a zip: install it with "
-            "nnUNetv2_install_pretrained_model_from_zip and pass its folder in nnUNet_results."
-        )
     source = read_source(request.dataset, request.test, request.pool)
     budgets = [parse_budget(text, len(source.pool)) for text in request.budgets]
     grid = make_grid(request.methods, request.strategies, budgets, request.seeds)
-    model = read_model(request.model, request.configuration)
-    question = _question(request, source, model, sorted(budgets))
+    models = read_models(request.models, request.configuration)
+    for method in request.methods:
+        models.check_method(method)
+    question = _question(request, source, models, sorted(budgets))
     check_question(request.output / RECORD, question)
     mine = tuple(part_of(grid, request.parts, request.part))
-    return Plan(request, source, model, mine, question)
+    return Plan(request, source, models, mine, question)
 
 
-def _question(request: Request, source: Source, model: Model, budgets: Sequence[int]) -> dict[str, Any]:
+def _question(request: Request, source: Source, models: Models, budgets: Sequence[int]) -> dict[str, Any]:
     return {
         "dataset": source.folder.name,
-        "model": {
-            "name": model.name,
-            "checkpoint": model.checkpoint,
-            "sha256": hash_of(model.pretrained.path),
-        },
-        "configuration": model.configuration,
+        **models.record(),
+        "configuration": models.configuration,
         "training": {
             "epochs": request.epochs,
             "iterations_per_epoch": request.iterations,
@@ -117,7 +110,7 @@ def _question(request: Request, source: Source, model: Model, budgets: Sequence[
 
 
 def check_question(file: Path, question: Mapping[str, Any]) -> None:
-    """Refuse to mix two simulations in one folder. Only larger budgets may be added.
+    """Refuse to mix two simulations in one folder. Only larger budgets, and a first PUNet, may be added.
 
     Args:
         file: the folder's record, if there is one.
@@ -129,7 +122,11 @@ def check_question(file: Path, question: Mapping[str, Any]) -> None:
     if not file.exists():
         return
     before = json.loads(read_bytes(file))
-    changed = [key for key, value in question.items() if key != "budgets" and before.get(key) != value]
+    changed = [
+        key
+        for key, value in question.items()
+        if key != "budgets" and before.get(key) != value and not _left_open(key, value, before.get(key))
+    ]
     common = min(len(before["budgets"]), len(question["budgets"]))
     if before["budgets"][:common] != question["budgets"][:common]:
         changed.append("budgets")
@@ -141,6 +138,11 @@ def check_question(file: Path, question: Mapping[str, Any]) -> None:
             f"{file.parent} holds another simulation ({words}). Take another --output, or the same settings; "
             "methods, strategies and seeds may be added, and budgets above the largest."
         )
+
+
+def _left_open(key: str, *values: Any) -> bool:
+    """Whether this call, or those before, use no network of a kind."""
+    return key in RECORDED_AS.values() and None in values
 
 
 def _brief(value: Any) -> str:

@@ -12,7 +12,7 @@ from nnunet_slpt.config import PromptConfig
 from nnunet_slpt.errors import SimulationError, one_of
 from nnunet_slpt.evaluation import TOLERANCE_MM
 from nnunet_slpt.selection.strategies import STRATEGIES, TESLA, resolve
-from nnunet_slpt.tuning_methods import SLPT, TUNING_METHODS
+from nnunet_slpt.tuning_methods import PUNET, SLPT, TUNING_METHODS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class Request:
 
     Args:
         dataset: name or number of a labelled dataset.
-        model: the pretrained model's folder.
+        models: folders of the pretrained models, at most one of each kind of network.
         output: folder for all that is made.
         methods: tuning methods.
         strategies: selection strategies.
@@ -49,7 +49,7 @@ class Request:
     """
 
     dataset: str
-    model: Path
+    models: tuple[Path, ...]
     output: Path
     methods: tuple[str, ...] = ("slpt", "full_adamw")
     strategies: tuple[str, ...] = ("random",)
@@ -99,12 +99,14 @@ class Request:
 
 
 def has_prompts(method: str) -> bool:
-    """Whether a method tunes prompts that can disagree.
+    """Whether a method's predictions can disagree: by prompts, or by the tokens that each goes without.
 
     Args:
         method: its name.
     """
     trainer, settings = TUNING_METHODS[method]
+    if TUNING_METHODS[method].network == PUNET:
+        return True
     return trainer == SLPT and settings.get("prompts", PromptConfig().prompts) > 1
 
 

@@ -51,9 +51,16 @@ class Steps:
             self.logs.mkdir(parents=True, exist_ok=True)
             words = [sys.executable, "-m", "nnunet_slpt.simulation.measured", str(costs), *map(str, command)]
             gpu = {} if self.gpu is None else {"CUDA_VISIBLE_DEVICES": self.gpu}
+            # Threads that wait leave the cores to others: on a CPU nnU-Net takes as many as there are cores,
+            # and two trainings side by side would take many times as long.
+            patient = {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
             with log.open("ab") as stream:
                 done = subprocess.run(
-                    words, env={**os.environ, **environment, **gpu}, stdout=stream, stderr=stream, check=False
+                    words,
+                    env={**os.environ, **environment, **gpu, **patient},
+                    stdout=stream,
+                    stderr=stream,
+                    check=False,
                 )
             if done.returncode or not costs.exists():
                 said = " ".join(map(str, command))

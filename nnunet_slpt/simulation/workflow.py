@@ -22,14 +22,15 @@ from nnunet_slpt.evaluation.report import write_report
 from nnunet_slpt.files import LOCK, exclusive, read_bytes, write_json
 from nnunet_slpt.simulation.campaign import Settings, run_campaign
 from nnunet_slpt.simulation.grid import Campaign
+from nnunet_slpt.simulation.models import PLANS, RECORDED_AS
 from nnunet_slpt.simulation.plan import RECORD, Plan, check_question, plan_simulation
 from nnunet_slpt.simulation.progress import Progress
 from nnunet_slpt.simulation.request import Request
 from nnunet_slpt.simulation.stage import Stage, link_images
 from nnunet_slpt.simulation.steps import Steps
+from nnunet_slpt.tuning_methods import TUNING_METHODS
 
 Say = Callable[[str], None]
-PLANS = "nnUNetSLPTPlans"
 PATIENCE_SECONDS = 600  # for another part that makes the plans
 PACKAGES = ("nnunetv2", "torch", "numpy")
 
@@ -56,7 +57,8 @@ def simulate(request: Request, say: Say = print) -> bool:
         gpus.put(request.gpus[number % len(request.gpus)] if request.gpus else None)
 
     def run(campaign: Campaign) -> bool:
-        stage = Stage(shared.parent / "campaigns" / campaign.name, shared, plan.source, PLANS)
+        plans = PLANS[TUNING_METHODS[campaign.method].network]
+        stage = Stage(shared.parent / "campaigns" / campaign.name, shared, plan.source, plans)
         gpu = gpus.get()
         progress.begin()
         try:
@@ -95,22 +97,17 @@ def _prepare(plan: Plan) -> Path:
     with _alone(request.output):
         check_question(request.output / RECORD, plan.question)  # another part may have begun since
         link_images(plan.source, shared / "raw" / plan.source.folder.name)
-        words: list[str | Path] = [
-            "nnunet_slpt_plan",
-            "-d",
-            plan.source.folder.name,
-            "-p",
-            PLANS,
-            "--overwrite",
-        ]
-        words += ["-npp", str(max(request.processes, 1))]
-        words += ["-m", plan.model.pretrained.path.parents[1].resolve(), "-c", plan.model.configuration]
-        words += [] if request.batch_size is None else ["--batch_size", str(request.batch_size)]
-        folders = {f"nnUNet_{kind}": str(shared / kind) for kind in ("raw", "preprocessed", "results")}
-        steps.run("plan", words, folders)
+        for kind, model in plan.models.by_network.items():
+            words: list[str | Path] = ["nnunet_slpt_plan", "-d", plan.source.folder.name, "--overwrite"]
+            words += ["-p", PLANS[kind], "-npp", str(max(request.processes, 1))]
+            words += ["-m", model.pretrained.path.parents[1].resolve(), "-c", model.configuration]
+            words += [] if request.batch_size is None else ["--batch_size", str(request.batch_size)]
+            folders = {f"nnUNet_{part}": str(shared / part) for part in ("raw", "preprocessed", "results")}
+            steps.run(f"plan_{PLANS[kind]}", words, folders)
         known = json.loads(read_bytes(file)) if (file := request.output / RECORD).exists() else plan.question
         longest = max(known["budgets"], plan.question["budgets"], key=len)
-        write_json(request.output / RECORD, {**plan.question, "budgets": longest})
+        of_models = {entry: plan.question[entry] or known.get(entry) for entry in RECORDED_AS.values()}
+        write_json(request.output / RECORD, {**plan.question, **of_models, "budgets": longest})
         plan.cells.mkdir(exist_ok=True)
     return shared
 
@@ -136,8 +133,8 @@ def _settings(plan: Plan) -> Settings:
     request = plan.request
     versions = {"nnunet_slpt": __version__} | {name: version(name) for name in PACKAGES}
     return Settings(
-        model=plan.model.pretrained.path.resolve(),
-        configuration=plan.model.configuration,
+        models={kind: one.pretrained.path.resolve() for kind, one in plan.models.by_network.items()},
+        configuration=plan.models.configuration,
         device=request.device,
         processes=request.processes,
         training=plan.question["training"],

@@ -24,12 +24,11 @@ from torch import Tensor
 
 from nnunet_slpt.config import PLANS_KEY, TrainingConfig
 from nnunet_slpt.errors import ArchitectureError, CheckpointError, SLPTError
+from nnunet_slpt.label_outputs import Labels, head_rows
 from nnunet_slpt.pretrained import (
     FrozenNetwork,
-    Labels,
     Pretrained,
     base_hash,
-    head_rows,
     load_backbone,
     pretrained_heads,
     read_checkpoint,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nnunet_slpt.datasets import NOT_ANNOTATED
-from nnunet_slpt.pretrained import Labels, has_regions, output_channels
+from nnunet_slpt.label_outputs import Labels, has_regions, output_channels
 
 IGNORE = "ignore"
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 from nnunetv2.utilities.label_handling.label_handling import LabelManager
 
-from nnunet_slpt.pretrained import head_rows, pretrained_heads, read_checkpoint
+from nnunet_slpt.label_outputs import head_rows
+from nnunet_slpt.pretrained import pretrained_heads, read_checkpoint
 
 
 @pytest.mark.parametrize(

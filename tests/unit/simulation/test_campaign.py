@@ -17,6 +17,7 @@ from nnunet_slpt.simulation.grid import Campaign
 from nnunet_slpt.simulation.source import Source
 from nnunet_slpt.simulation.stage import Stage
 from nnunet_slpt.simulation.steps import Steps
+from nnunet_slpt.tuning_methods import UNET
 
 POOL = ("a", "b", "c", "d")
 
@@ -73,7 +74,7 @@ def play(tmp_path: Path, source: Source, strategy: str, budgets: tuple[int, ...]
         (folder / ("dataset.json" if kind == "raw" else "P.json")).write_text(json.dumps(content))
     stage = Stage(tmp_path / f"work{number}", shared, source, "P")
     settings = Settings(
-        model=tmp_path,
+        models={UNET: tmp_path},
         configuration="3d_fullres",
         device="cpu",
         processes=0,

@@ -12,7 +12,7 @@ from nnunet_slpt.tuning_methods import TUNING_METHODS
 
 
 def request(**options: Any) -> Request:
-    return Request(dataset="7", model=Path("model"), output=Path("output"), **options)
+    return Request(dataset="7", models=(Path("model"),), output=Path("output"), **options)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,52 @@
+"""The labels of a dataset.json, and which output of a network belongs to which of them.
+
+Owns what nnU-Net's LabelManager makes of names and values. Must not import anything of this package.
+"""
+
+__all__ = ["Labels", "has_regions", "head_rows", "output_channels"]
+
+from collections.abc import Mapping, Sequence
+
+# A label's value, or the values that make up a region, as in dataset.json.
+Labels = Mapping[str, int | Sequence[int]]
+
+
+def head_rows(pretrained: Labels, target: Labels) -> dict[int, int]:
+    """Output channel of the target's heads → output channel of the pretrained ones, for labels of one name.
+
+    Names are compared exactly. Nothing is shared between ordinary labels and regions: the former compete
+    (softmax), the latter do not (sigmoid).
+
+    Args:
+        pretrained: ``labels`` of the pretrained network's dataset.json.
+        target: ``labels`` of the dataset to be tuned for.
+    """
+    if has_regions(pretrained) != has_regions(target):
+        return {}
+    there, here = output_channels(pretrained), output_channels(target)
+    return {here[name]: there[name] for name in here if name in there}
+
+
+def has_regions(labels: Labels) -> bool:
+    """Whether the labels overlap (regions) instead of excluding each other."""
+    return any(not isinstance(value, int) and len(value) > 1 for value in labels.values())
+
+
+def output_channels(labels: Labels) -> dict[str, int]:
+    """Name → output channel, the background's too if there is one.
+
+    As in nnU-Net's LabelManager (utilities/label_handling/label_handling.py).
+
+    Args:
+        labels: of dataset.json.
+    """
+    values = {
+        name: (value,) if isinstance(value, int) else tuple(value)
+        for name, value in labels.items()
+        if name != "ignore"
+    }
+    if has_regions(labels):
+        regions = [name for name, value in values.items() if set(value) != {0}]
+        return {name: channel for channel, name in enumerate(regions)}
+    ordered = sorted({value[0] for value in values.values()})
+    return {name: ordered.index(value[0]) for name, value in values.items()}

@@ -1,0 +1,104 @@
+"""The pretrained models that methods start from: one for nnU-Net's U-Nets, one for PUNets.
+
+Owns which method starts from which model, and the names of the plans made from them. Must not import torch.
+"""
+
+__all__ = ["PLANS", "RECORDED_AS", "Models", "read_models"]
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from nnunet_slpt.errors import SimulationError
+from nnunet_slpt.files import hash_of
+from nnunet_slpt.model_folder import Model, read_model
+from nnunet_slpt.tuning_methods import PUNET, TUNING_METHODS, UNET
+
+# By kind of network: the plans of a campaign, and the entry of the folder's record.
+PLANS: Mapping[str, str] = MappingProxyType({UNET: "nnUNetSLPTPlans", PUNET: "nnUNetPUNetPlans"})
+RECORDED_AS: Mapping[str, str] = MappingProxyType({UNET: "model", PUNET: "punet_model"})
+WORDS = {UNET: "a U-Net (PlainConvUNet, ResidualEncoderUNet)", PUNET: "a PUNet"}
+
+
+@dataclass(frozen=True)
+class Models:
+    """The models of a simulation.
+
+    Args:
+        by_network: kind of network → model.
+        configuration: of all of them.
+    """
+
+    by_network: Mapping[str, Model]
+    configuration: str
+
+    def check_method(self, method: str) -> None:
+        """Refuse a method that none of the models is for.
+
+        Raises:
+            SimulationError: there is none.
+        """
+        kind = TUNING_METHODS[method].network
+        if kind not in self.by_network:
+            given = " and ".join(WORDS[one] for one in self.by_network)
+            raise SimulationError(
+                f"The method {method} tunes {WORDS[kind]}, and -m gives {given}. Pass the folder of such a "
+                "model as well, or leave the method out."
+            )
+
+    def record(self) -> dict[str, Any]:
+        """Which they are, for ``simulation.json``."""
+        return {
+            entry: _record(self.by_network[kind]) if kind in self.by_network else None
+            for kind, entry in RECORDED_AS.items()
+        }
+
+
+def read_models(folders: Sequence[Path], configuration: str | None) -> Models:
+    """Read the models, at most one of each kind.
+
+    Args:
+        folders: of the models.
+        configuration: of all of them; ``None`` takes what there is.
+
+    Raises:
+        SimulationError: a file, two models of one kind, or of different configurations.
+        CheckpointError: one cannot be read.
+    """
+    found: dict[str, Model] = {}
+    for folder in folders:
+        if folder.is_file():
+            raise SimulationError(
+                f"{folder} is a file, expected a model's folder. If it is a zip: install it with "
+                "nnUNetv2_install_pretrained_model_from_zip and pass its folder in nnUNet_results."
+            )
+        model = read_model(folder, configuration)
+        kind = _kind(model)
+        if kind in found:
+            raise SimulationError(
+                f"-m has two models of {WORDS[kind]}: {found[kind].source} and {folder}. Pass one of them; "
+                "compare pretrained networks by simulations of their own."
+            )
+        found[kind] = model
+    configurations = sorted({model.configuration for model in found.values()})
+    if len(configurations) > 1:
+        raise SimulationError(
+            f"The models of -m have the configurations {' and '.join(configurations)}, expected the same."
+        )
+    return Models(found, configurations[0])
+
+
+def _kind(model: Model) -> str:
+    settings = model.plans["configurations"][model.configuration]
+    name = settings.get("architecture", {}).get("network_class_name", "")
+    return PUNET if name.rsplit(".", 1)[-1] == "PUNet" else UNET
+
+
+def _record(model: Model) -> dict[str, Any]:
+    return {
+        "name": model.name,
+        "checkpoint": model.checkpoint,
+        "sha256": hash_of(model.pretrained.path),
+    }
