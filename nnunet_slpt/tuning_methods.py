@@ -56,6 +56,8 @@ TUNING_METHODS: Mapping[str, TuningMethod] = MappingProxyType(
         "slpt_no_aspp": TuningMethod(SLPT, {"aspp": False}),
         "slpt_no_squeeze_excitation": TuningMethod(SLPT, {"squeeze_excitation": False}),
         "slpt_plain_convolutions": TuningMethod(SLPT, {"separable": False}),
+        # One prompt a step, at a third of the cost.
+        "slpt_in_turn": TuningMethod(SLPT, {"prompts_per_step": 1}),
         # K; "slpt" itself has 3.
         **{f"slpt_k{prompts}": TuningMethod(SLPT, {"prompts": prompts}) for prompts in (1, 2, 5, 8)},
         # PUNet, and what it is compared with.

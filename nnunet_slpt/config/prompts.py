@@ -37,6 +37,7 @@ class PromptConfig(TrainingConfig):
         squeeze_excitation: channel attention in the updaters.
         separable: depth-separable convolutions in the updaters; plain ones otherwise.
         views: each prompt sees the batch in an augmentation of its own; otherwise all see the same.
+        prompts_per_step: how many of the prompts take part in an optimizer step, in turn; ``None``: all.
         foreground_start: the meta prompt starts from the foreground's probability map; otherwise from noise.
 
     Raises:
@@ -59,6 +60,7 @@ class PromptConfig(TrainingConfig):
     separable: bool = True
     views: bool = True
     foreground_start: bool = True
+    prompts_per_step: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -67,6 +69,12 @@ class PromptConfig(TrainingConfig):
             self.require(type(getattr(self, name)) is bool, name, "true or false")
         for name in LOSS_WEIGHTS:
             self.require(is_weight(getattr(self, name)), name, "a number from 0 on")
+        turn = self.prompts_per_step
+        self.require(
+            turn is None or (type(turn) is int and 1 <= turn <= self.prompts),
+            "prompts_per_step",
+            "a whole number from 1 to prompts, or null",
+        )
         some_loss = self.weight_tversky + self.weight_cross_entropy > 0
         self.require(some_loss, "weight_tversky", "a number above 0 here or in weight_cross_entropy")
         usable = [len(pair) == 2 and all(map(is_weight, pair)) and any(pair) for pair in self.tversky]
@@ -80,6 +88,15 @@ class PromptConfig(TrainingConfig):
         ((1.0, 0.0),)
         """
         return {**block, **({"tversky": _pairs(block["tversky"])} if "tversky" in block else {})}
+
+    def prompts_of_step(self, step: int) -> list[int]:
+        """Which prompts take part in a step, counted from 0 on.
+
+        >>> PromptConfig(prompts=3, prompts_per_step=2).prompts_of_step(1)
+        [2, 0]
+        """
+        turn = self.prompts_per_step or self.prompts
+        return [(step * turn + number) % self.prompts for number in range(turn)]
 
     def tversky_of(self, prompt: int) -> tuple[float, float]:
         """(alpha, beta) of prompt k."""

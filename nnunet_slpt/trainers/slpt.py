@@ -56,6 +56,7 @@ class nnUNetTrainerSLPT(TuningTrainer):
         # A gradient scaler finds its scale by steps that it skips.
         self.watch = RunWatch(unusable_steps_to_warn=1 if self.grad_scaler is None else 20)
         self.disagreements: list[float] = []
+        self.steps = 0  # since the first epoch
 
     @staticmethod
     def build_network_architecture(
@@ -133,10 +134,12 @@ class nnUNetTrainerSLPT(TuningTrainer):
         )
 
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """One optimizer step: the K prompts one after the other, each on its own view of the batch.
+        """One optimizer step: the prompts one after the other, each on its own view of the batch.
 
         The gradients add up, so memory does not grow with K.
         """
+        chosen = self.config.prompts_of_step(self.steps)
+        self.steps += 1
         views = batch["data"].to(self.device, non_blocking=True)
         targets = _levels(batch["target"])
         self.optimizer.zero_grad(set_to_none=True)
@@ -147,12 +150,14 @@ class nnUNetTrainerSLPT(TuningTrainer):
                 prompts = self.prompted.prompts()
             leaves = prompts.detach().requires_grad_()
             self.backward(self.config.weight_diversity * diversity_loss(leaves))
-            for k, loss in enumerate(self.prompt_losses):
+            for k in chosen:
                 view = k % views.shape[1]  # there may be one for all prompts
                 target = [level[:, view].to(self.device, non_blocking=True) for level in targets]
                 with self.autocast():
                     output = self.network(views[:, view], prompt=k, prompts=leaves)
-                    value = loss(output, target if self.enable_deep_supervision else target[0])
+                    value = self.prompt_losses[k](
+                        output, target if self.enable_deep_supervision else target[0]
+                    )
                 self.backward(value)
                 losses.append(value.detach())
             prompts.backward(leaves.grad)
@@ -199,6 +204,11 @@ class nnUNetTrainerSLPT(TuningTrainer):
                 mirroring_axes=self.inference_allowed_mirroring_axes,
                 fold=self.fold,
             )
+
+    def on_epoch_start(self) -> None:
+        """As nnU-Net; whose turn it is follows from the epoch, in a continued run too."""
+        super().on_epoch_start()
+        self.steps = self.current_epoch * self.num_iterations_per_epoch
 
     def _warn(self, warning: str | None) -> None:
         if warning is not None:

@@ -156,3 +156,17 @@ def test_slpt_with_all_its_steps_left_out_trains_and_predicts(task: Any) -> None
     assert predicted(task).shape == (20, 22, 24)
     written = json.loads((task.output().parent / "plans.json").read_text())["slpt"]
     assert not any(written[part] for part in ("updaters", "views", "foreground_start"))
+
+
+def test_prompts_in_turn_go_on_in_turn(task: Any) -> None:
+    """A step tunes one prompt's heads; which one follows from the step, after an interruption too."""
+    trainer = begin(task, "nnUNetTrainerSLPT", prompts_per_step=1, epochs=2)
+    trainer.on_train_start()
+    heads = trainer.prompted.heads.weights[-1]
+    for epoch in (0, 1):
+        trainer.current_epoch = epoch
+        trainer.on_epoch_start()
+        trainer.on_train_epoch_start()
+        for turn in (0, 1):
+            trainer.train_step(next(trainer.dataloader_train))
+            assert [bool(gradient.any()) for gradient in heads.grad] == [turn == 0, turn == 1]

@@ -72,3 +72,15 @@ def test_a_block_that_is_no_dictionary_is_refused(block: object) -> None:
 def test_pairs_repeat_in_turn() -> None:
     config = PromptConfig(prompts=5, tversky=((0.5, 0.5), (0.3, 0.7)))
     assert [config.tversky_of(k)[0] for k in range(5)] == [0.5, 0.3, 0.5, 0.3, 0.5]
+
+
+def test_all_prompts_take_part_in_a_step_or_some_in_turn() -> None:
+    assert PromptConfig(prompts=3).prompts_of_step(7) == [0, 1, 2]
+    turns = [PromptConfig(prompts=3, prompts_per_step=2).prompts_of_step(step) for step in range(4)]
+    assert turns == [[0, 1], [2, 0], [1, 2], [0, 1]]
+
+
+@pytest.mark.parametrize("turn", [0, 4, 1.0, True])
+def test_no_more_prompts_take_part_than_there_are(turn: object) -> None:
+    with pytest.raises(ConfigError, match=r'"prompts_per_step"\] is .*, expected a whole number from 1'):
+        PromptConfig.from_plans({"slpt": {"prompts_per_step": turn}})
