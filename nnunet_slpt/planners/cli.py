@@ -88,7 +88,7 @@ def _to_pretrain(arguments: argparse.Namespace) -> _Told:
 def _refuse(arguments: argparse.Namespace, options: Mapping[str, str], meant: str, why: str) -> None:
     given = [flag for name, flag in options.items() if getattr(arguments, name) is not None]
     if given:
-        raise PlanningError(f"{', '.join(given)}: meant {meant}; here {why}. Leave it out.")
+        raise PlanningError(f"{', '.join(given)}: meant {meant}; here {why}. Leave that out.")
 
 
 def _asked(arguments: argparse.Namespace, plans_name: str) -> dict[str, Any]:

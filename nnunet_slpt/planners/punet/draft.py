@@ -144,8 +144,8 @@ def _chosen(configurations: Mapping[str, Any], request: PretrainingRequest) -> d
     name, patch = request.configuration, request.wishes.patch_size
     if name is not None and name not in configurations:
         raise PlanningError(
-            f"{one_of('configuration', name, configurations)}: these nnU-Net plans for the dataset. Leave "
-            "out -c, or choose one of them."
+            f"{one_of('configuration', name, configurations)}, as nnU-Net plans them for this dataset. "
+            "Leave out -c, or choose one of them."
         )
     chosen = {key: configurations[key] for key in configurations if name in (None, key)}
     axes = {len(settings["patch_size"]) for settings in chosen.values()}
