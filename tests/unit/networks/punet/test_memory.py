@@ -41,11 +41,11 @@ def kept_by_autograd(made: Any, x: torch.Tensor) -> float:
 
 
 @pytest.mark.parametrize(("axes", "size"), [(3, (8, 20, 24)), (2, (64, 48))])
-@pytest.mark.parametrize("features", [[4, 8, 12], [32, 64, 128]])
+@pytest.mark.parametrize("features", [[4, 8, 12], [32, 64, 128], [128, 128, 128]])
 def test_it_is_near_what_autograd_keeps(axes: int, size: tuple[int, ...], features: list[int]) -> None:
     made = network("organ", axes=axes, patch_size=size, features_per_stage=features, tokens=16)
     x = torch.randn(1, 2, *size)
-    assert numbers_kept(made.body.plan, 16) == pytest.approx(kept_by_autograd(made, x), rel=0.2)
+    assert numbers_kept(made.body.plan, 16) == pytest.approx(kept_by_autograd(made, x), rel=0.03)
 
 
 @pytest.mark.parametrize("axes", [2, 3])
@@ -67,7 +67,7 @@ def test_windows_that_do_not_fit_are_padded() -> None:
     # Five voxels take two windows of three, so they are as six are.
     flat = {"strides": [[1, 1], [1, 1]], "kernel_sizes": [[3, 3]] * 2, "features_per_stage": [8, 8]}
     nine, ten = (numbers_kept(plan_of(2, patch_size=[size, 8], **flat)) for size in (9, 10))
-    assert ten - nine < nine / 9
+    assert ten - nine < nine / 20
 
 
 def test_gigabytes_and_numbers_agree() -> None:
