@@ -111,19 +111,8 @@ class PUNetSizes(ExperimentPlanner):
     def static_estimate_VRAM_usage(  # noqa: N802  nnU-Net's name
         self, patch_size: Any, input_channels: int, labels: Any, unet: Any, network: Any, imports: Any
     ) -> int:
-        """Numbers that a PUNet keeps for a patch: nnU-Net asks this of each patch that it tries.
-
-        Raises:
-            PlanningError: the patch is too small for two stages.
-        """
-        strides, kernels = network["strides"], network["kernel_sizes"]
-        if len(strides) < FEWEST_STAGES:
-            raise PlanningError(
-                f"A patch of {_words(patch_size)} voxels is too small to be halved; no larger one fits the "
-                "memory, or the images are no larger. Allow more with --gpu_memory, pass smaller --features, "
-                "or take a dataset with larger images."
-            )
-        architecture = self.architecture(strides, kernels)
+        """Numbers that a PUNet keeps for a patch: nnU-Net asks this of each patch that it tries."""
+        architecture = self.architecture(patch_size, network["strides"], network["kernel_sizes"])
         settings = {"architecture": architecture, "patch_size": [int(size) for size in patch_size]}
         return numbers_kept(BodyPlan.from_settings(settings, input_channels))
 
@@ -137,22 +126,35 @@ class PUNetSizes(ExperimentPlanner):
         network = plan["architecture"]["arch_kwargs"]
         strides, kernels = network["strides"], network["kernel_sizes"]
         wished = self.wishes.patch_size
-        if wished and len(wished) == len(spacing):
+        if wished is None or len(wished) != len(spacing):
+            wished = None
+        else:
             edge = self.UNet_featuremap_min_edge_length
             _, strides, kernels, _, _ = get_pool_and_conv_props(spacing, wished, edge, 999999)
-        plan["architecture"] = self.architecture(strides, kernels)
-        if wished and len(wished) == len(spacing):
-            plan["patch_size"] = patch_size_for(plan, wished)
+        plan["architecture"] = self.architecture(wished or plan["patch_size"], strides, kernels)
+        plan["patch_size"] = patch_size_for(plan, wished)
         plan["batch_size"] = self.wishes.batch_size or self._batch_size(plan, voxels)
         return plan
 
-    def architecture(self, strides: Sequence[Any], kernels: Sequence[Any]) -> dict[str, Any]:
+    def architecture(
+        self, patch: Sequence[Any], strides: Sequence[Any], kernels: Sequence[Any]
+    ) -> dict[str, Any]:
         """The entry of the plans: as many stages as there are features, or as nnU-Net plans.
 
         Args:
-            strides: into each stage that nnU-Net plans.
+            patch: in voxels.
+            strides: into each stage that nnU-Net plans for it.
             kernels: of each.
+
+        Raises:
+            PlanningError: the patch is too small for two stages.
         """
+        if len(strides) < FEWEST_STAGES:
+            raise PlanningError(
+                f"A patch of {_words(patch)} voxels is too small to be halved, and no larger one was asked "
+                "for, fits the memory, or is in the images. Pass a larger --patch_size, more --gpu_memory or "
+                "smaller --features, or take a dataset with larger images."
+            )
         stages = min(len(self.features), len(strides))
         measures = {
             "features_per_stage": list(self.features[:stages]),

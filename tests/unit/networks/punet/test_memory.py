@@ -72,6 +72,6 @@ def test_windows_that_do_not_fit_are_padded() -> None:
 
 def test_gigabytes_and_numbers_agree() -> None:
     plan = plan_of()
-    memory = gigabytes(plan, batch_size=3)
-    assert numbers_within(memory) == pytest.approx(3 * numbers_kept(plan))
-    assert gigabytes(plan, 6) - 1 == pytest.approx(2 * (memory - 1))
+    memory = gigabytes(plan, batch_size=3, tokens=2)
+    assert numbers_within(memory) == pytest.approx(3 * numbers_kept(plan, tokens=2))
+    assert gigabytes(plan, 6, tokens=2) - 1 == pytest.approx(2 * (memory - 1))

@@ -125,6 +125,7 @@ def test_regions_and_epochs_are_noted(place: Any) -> None:
         ({"gpu_memory": 1.001}, "--gpu_memory"),
         ({"wishes": Wishes((16,))}, "--patch_size 16: expected three numbers"),
         ({"wishes": Wishes((17, 16, 16))}, "multiples of .*--patch_size 16 16 16"),
+        ({"wishes": Wishes((4, 4, 4))}, "patch of 4 x 4 x 4 voxels is too small to be halved"),
         ({"wishes": Wishes((16, 16)), "configuration": "3d_fullres"}, "as many axes"),
         ({"configuration": "3d_cascade_fullres"}, "3d_fullres"),
         ({"plans_name": "a/b"}, "plans name is 'a/b'"),
