@@ -11,7 +11,7 @@ from contextlib import redirect_stdout
 from nnunet_slpt.command import answer
 from nnunet_slpt.doctor.examination import examine
 from nnunet_slpt.doctor.report import as_json, as_text
-from nnunet_slpt.planners.cli import add_model_options
+from nnunet_slpt.planners.cli import add_model, add_options
 from nnunet_slpt.planners.draft import Request
 from nnunet_slpt.planners.transfer import Wishes
 
@@ -32,8 +32,8 @@ def _run(arguments: argparse.Namespace) -> int:
         dataset=arguments.d,
         model=arguments.m,
         configuration=arguments.c,
-        fold=arguments.f,
-        checkpoint=arguments.chk,
+        fold=arguments.fold,
+        checkpoint=arguments.checkpoint,
         wishes=Wishes(patch, arguments.batch_size),
         stem=arguments.stem,
         processes=arguments.npp,
@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_model_options(parser)
+    add_model(parser, required=True)
+    add_options(parser)
     parser.add_argument("--json", action="store_true", help="print JSON; everything else goes to stderr")
     return parser

@@ -16,8 +16,6 @@ from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 from nnunet_slpt.doctor.patient import Patient
 from nnunet_slpt.planners.findings import Finding
 
-TRAINER = "nnUNetTrainerSLPT"
-
 
 def results_folder(_: Patient) -> Iterator[Finding]:
     """nnUNetv2_train wants to know where to write."""
@@ -30,16 +28,17 @@ def results_folder(_: Patient) -> Iterator[Finding]:
         )
 
 
-def trainer(_: Patient) -> Iterator[Finding]:
+def trainer(patient: Patient) -> Iterator[Finding]:
     """nnU-Net finds our trainer by its name, as it will when it trains."""
+    name = patient.tuning.trainer
     try:
         with redirect_stdout(StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what it imports on its way; it tells where it searches, too
-            recursive_find_trainer_class_by_name(TRAINER)
+            recursive_find_trainer_class_by_name(name)
     except RuntimeError:
         yield Finding(
             "error",
             "trainer",
-            f"nnU-Net does not find {TRAINER}: the hook that names our folder to it is switched off here.",
+            f"nnU-Net does not find {name}: the hook that names our folder to it is switched off here.",
             'Name it by hand: eval "$(nnunet_slpt_env)"',
         )

@@ -1,6 +1,6 @@
 """How much GPU memory a tuning takes, by nnU-Net's own rule for its trainings, and whether that is there.
 
-Owns the estimate, the words and the thresholds. Writes nothing.
+Owns the estimate for U-Nets, the words and the thresholds; a PUNet's is its own. Writes nothing.
 """
 
 __all__ = ["gigabytes", "gpu_memory"]
@@ -14,6 +14,10 @@ from nnunetv2.utilities.label_handling.label_handling import LabelManager
 
 from nnunet_slpt.doctor.patches import patch_within
 from nnunet_slpt.doctor.patient import Patient
+from nnunet_slpt.networks.punet import PUNET
+from nnunet_slpt.networks.punet.memory import gigabytes as gigabytes_of_punet
+from nnunet_slpt.networks.punet.plan import BodyPlan
+from nnunet_slpt.networks.punet.tokens import TOKENS
 from nnunet_slpt.planners.findings import Finding, in_words
 from nnunet_slpt.planners.transfer import SMALLEST_BATCH
 
@@ -58,7 +62,8 @@ def gpu_memory(patient: Patient) -> Iterator[Finding]:
 def gigabytes(settings: Mapping[str, Any], channels: int, heads: int) -> float:
     """About so much memory the tuning takes, with mixed precision as in nnU-Net.
 
-    The number of prompts does not matter: each pass gives its memory back before the next.
+    The number of prompts, or of a PUNet's classes, does not matter: each pass gives its memory back before
+    the next.
 
     Args:
         settings: the configuration, with patch and batch size.
@@ -66,6 +71,10 @@ def gigabytes(settings: Mapping[str, Any], channels: int, heads: int) -> float:
         heads: outputs of the network.
     """
     network = settings["architecture"]
+    if network["network_class_name"] == PUNET:
+        plan = BodyPlan.from_settings(settings, channels)
+        tokens = network["arch_kwargs"].get("tokens", TOKENS)
+        return gigabytes_of_punet(plan, settings["batch_size"], tokens)
     unet = get_network_from_plans(
         network["network_class_name"],
         network["arch_kwargs"],

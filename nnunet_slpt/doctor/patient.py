@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from nnunet_slpt.datasets.label_checks import LabelValues
 from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.doctor.looks import Look, look_at
-from nnunet_slpt.planners.draft import Request, new_plans, prompts_for
+from nnunet_slpt.planners.draft import Request, new_plans, settings_for
 from nnunet_slpt.planners.findings import Comparison, Finding
 from nnunet_slpt.planners.target import Target
 from nnunet_slpt.planners.transfer import patch_size_for
@@ -89,7 +89,7 @@ class Patient(Comparison):
         Raises:
             PlanningError: it would refuse.
         """
-        plans = new_plans(self.request, self, prompts_for(self.request, self))
+        plans = new_plans(self.request, self, settings_for(self.request, self))
         settings: dict[str, Any] = plans["configurations"][self.model.configuration]
         return settings
 

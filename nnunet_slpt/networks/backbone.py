@@ -51,9 +51,15 @@ def check_architecture(name: str) -> None:
     Raises:
         ArchitectureError: it is not one of ``SUPPORTED_ARCHITECTURES``.
     """
-    if name.rsplit(".", 1)[-1] not in SUPPORTED_ARCHITECTURES:
+    kind = name.rsplit(".", 1)[-1]
+    if kind == "PUNet":
         raise ArchitectureError(
-            f"Prompts cannot be put into a {name.rsplit('.', 1)[-1]}: they sit between the stages of a "
+            "Prompts cannot be put into a PUNet, which takes tokens instead. Tune it with -tr "
+            "nnUNetTrainerPUNet, or pretrain it with -tr nnUNetTrainerPUNetPretrain."
+        )
+    if kind not in SUPPORTED_ARCHITECTURES:
+        raise ArchitectureError(
+            f"Prompts cannot be put into a {kind}: they sit between the stages of a "
             f"convolutional U-Net. Supported: {', '.join(SUPPORTED_ARCHITECTURES)}. Use plans whose network "
             "is one of these, for example nnU-Net's default plans or a ResEnc preset."
         )

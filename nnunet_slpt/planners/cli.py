@@ -1,26 +1,45 @@
-"""The command ``nnunet_slpt_plan``: a parser over ``SLPTPlanner``, or ``draft_plans`` for a dry run."""
+"""The command ``nnunet_slpt_plan``: a parser over ``SLPTPlanner``, for a PUNet over ``write_pretraining``."""
 
-__all__ = ["add_model_options", "main"]
+__all__ = ["add_model", "add_options", "main"]
 
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from nnunet_slpt.command import answer
 from nnunet_slpt.config import STEMS
-from nnunet_slpt.planners.draft import PLANS_NAME, Draft, Request, draft_plans
+from nnunet_slpt.errors import PlanningError
+from nnunet_slpt.planners import report
+from nnunet_slpt.planners.draft import PLANS_NAME, Request, draft_plans
 from nnunet_slpt.planners.planner import SLPTPlanner
-from nnunet_slpt.planners.report import as_json, as_text
+from nnunet_slpt.planners.punet import PretrainingRequest, draft_pretraining, write_pretraining
+from nnunet_slpt.planners.punet import report as punet_report
+from nnunet_slpt.planners.punet.draft import PUNET_PLANS_NAME
+from nnunet_slpt.planners.punet.sizes import FEATURES
 from nnunet_slpt.planners.transfer import Wishes
 
-DESCRIPTION = """Plans for a dataset from a pretrained nnU-Net, to tune prompts inside it.
+DESCRIPTION = """Plans for a dataset: tune inside a pretrained nnU-Net (-m), or pretrain a PUNet (--punet).
 
-Network, patch, spacing and normalisation are the model's; batch size, reader and the block "slpt" are made
-for the dataset. Cases without a label are no problem. nnUNetv2_train then needs no -pretrained_weights."""
+With -m, network, patch, spacing and normalisation are the model's; batch size, reader and the block "slpt"
+are made for the dataset. nnUNetv2_train then needs no -pretrained_weights. With --punet, nnU-Net's own
+planner decides all but the network. Cases without a label are no problem."""
+# What would have no effect with --punet, and with -m.
+OF_A_MODEL = {"fold": "-f", "checkpoint": "-chk", "prompts": "-K", "stem": "--stem"}
+OF_PRETRAINING = {"features": "--features", "gpu_memory": "--gpu_memory"}
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What the command says of plans."""
+
+    as_json: dict[str, Any]
+    as_text: str
+    plans_file: Path
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,38 +50,55 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     # With --json, stdout is for the JSON alone, and nnU-Net prints as well.
     with redirect_stdout(sys.stderr if arguments.json else sys.stdout):
-        draft = _plan(arguments)
+        told = _to_pretrain(arguments) if arguments.punet else _to_tune(arguments)
     if arguments.json:
-        print(json.dumps(as_json(draft), indent=1))
+        print(json.dumps(told.as_json, indent=1))
     else:
-        print(as_text(draft))
-        print(f"\n{'Nothing was written (--dry_run).' if arguments.dry_run else f'Wrote {draft.plans_file}'}")
+        print(told.as_text)
+        print(f"\n{'Nothing was written (--dry_run).' if arguments.dry_run else f'Wrote {told.plans_file}'}")
     return 0
 
 
-def _plan(arguments: argparse.Namespace) -> Draft:
-    asked = _asked(arguments)
+def _to_tune(arguments: argparse.Namespace) -> _Told:
+    _refuse(
+        arguments, OF_PRETRAINING, "to pretrain a PUNet (--punet)", "the model's network is taken as it is"
+    )
+    asked = {"dataset": arguments.d, "model": arguments.m, **_asked(arguments, PLANS_NAME)}
+    asked |= {name: getattr(arguments, name) for name in OF_A_MODEL}
     if arguments.dry_run:
-        return draft_plans(Request(**asked))
-    planner = SLPTPlanner(asked.pop("dataset"), **asked)
-    planner.plan_experiment()
-    return planner.draft
+        draft = draft_plans(Request(**asked))
+    else:
+        planner = SLPTPlanner(asked.pop("dataset"), **asked)
+        planner.plan_experiment()
+        draft = planner.draft
+    return _Told(report.as_json(draft), report.as_text(draft), draft.plans_file)
 
 
-def _asked(arguments: argparse.Namespace) -> dict[str, Any]:
-    """As a ``Request`` takes it."""
+def _to_pretrain(arguments: argparse.Namespace) -> _Told:
+    _refuse(arguments, OF_A_MODEL, "to tune a model (-m)", "a PUNet is pretrained from scratch")
+    asked = {"dataset": arguments.d, **_asked(arguments, PUNET_PLANS_NAME)}
+    chosen = {name: getattr(arguments, name) for name in OF_PRETRAINING}
+    asked |= {name: value for name, value in chosen.items() if value is not None}
+    draft = draft_pretraining(PretrainingRequest(**asked))
+    if not arguments.dry_run:
+        write_pretraining(draft)
+    return _Told(punet_report.as_json(draft), punet_report.as_text(draft), draft.plans_file)
+
+
+def _refuse(arguments: argparse.Namespace, options: Mapping[str, str], meant: str, why: str) -> None:
+    given = [flag for name, flag in options.items() if getattr(arguments, name) is not None]
+    if given:
+        raise PlanningError(f"{', '.join(given)}: meant {meant}; here {why}. Leave that out.")
+
+
+def _asked(arguments: argparse.Namespace, plans_name: str) -> dict[str, Any]:
+    """What both kinds of request take."""
     patch = tuple(arguments.patch_size) if arguments.patch_size else None
     return {
-        "dataset": arguments.d,
-        "model": arguments.m,
         "configuration": arguments.c,
-        "fold": arguments.f,
-        "checkpoint": arguments.chk,
-        "plans_name": arguments.p,
+        "plans_name": arguments.p or plans_name,
         "wishes": Wishes(patch, arguments.batch_size),
         "epochs": arguments.epochs,
-        "prompts": arguments.prompts,
-        "stem": arguments.stem,
         "overwrite": arguments.overwrite,
         "processes": arguments.npp,
     }
@@ -74,29 +110,50 @@ def _parser() -> argparse.ArgumentParser:
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_model_options(parser)
+    origin = parser.add_mutually_exclusive_group(required=True)
+    add_model(origin)
+    origin.add_argument("--punet", action="store_true", help="pretrain a PUNet on this dataset, from scratch")
+    add_options(parser)
     add = parser.add_argument
-    add("-p", "-plans_name", default=PLANS_NAME, metavar="PLANS", help=f"of the new plans ({PLANS_NAME})")
-    add("--epochs", type=int, metavar="N", help="of the tuning (default: 200)")
+    names = f"{PLANS_NAME}, with --punet {PUNET_PLANS_NAME}"
+    add("-p", "-plans_name", metavar="PLANS", help=f"of the new plans (default: {names})")
+    add("--epochs", type=int, metavar="N", help="of the training (default: 200)")
     add("-K", "--prompts", type=int, metavar="K", help="number of prompts (default: 3)")
+    published = " ".join(map(str, FEATURES))
+    add("--features", nargs="+", type=int, metavar="N", help=f"of a PUNet's stages (default: {published})")
+    add("--gpu_memory", type=float, metavar="GB", help="that pretraining a PUNet may take (default: 8)")
     add("--overwrite", action="store_true", help="replace plans of this name; they are kept beside")
     add("--dry_run", action="store_true", help="check and tell, but write nothing")
     add("--json", action="store_true", help="print the report as JSON; everything else goes to stderr")
     return parser
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """What each command asks that sets a model beside a dataset.
+def add_model(where: argparse._ActionsContainer, **more: Any) -> None:
+    """The option that names a pretrained model.
+
+    Args:
+        where: gets it.
+        **more: as ``add_argument`` takes it.
+    """
+    where.add_argument("-m", type=Path, metavar="MODEL", help="model folder, or an exported zip", **more)
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What each command asks of a dataset, and of a model beside it.
 
     Args:
         parser: that gets these options.
     """
     add = parser.add_argument
     add("-d", required=True, metavar="DATASET", help="dataset name or number")
-    add("-m", required=True, type=Path, metavar="MODEL", help="model folder, or an exported zip")
-    add("-c", metavar="CONFIGURATION", help="which of the models in a zip; default: the only one")
-    add("-f", metavar="FOLD", help="default: all, else the lowest")
-    add("-chk", metavar="FILE", help="default: checkpoint_final.pth, else best, else latest")
+    add("-c", metavar="CONFIGURATION", help="of a zip with several models; with --punet: plan it alone")
+    add("-f", dest="fold", metavar="FOLD", help="default: all, else the lowest")
+    add(
+        "-chk",
+        dest="checkpoint",
+        metavar="FILE",
+        help="default: checkpoint_final.pth, else best, else latest",
+    )
     add("--patch_size", nargs="+", type=int, metavar="N", help="voxels an axis; default: the model's")
     add("--batch_size", type=_from_one, metavar="N", help="default: by nnU-Net's rule")
     add("--stem", choices=STEMS, help="make the first layer fit another number of channels")

@@ -4,14 +4,22 @@ Owns the order of steps: what names and numbers can refuse is refused before an 
 written at all.
 """
 
-__all__ = ["Draft", "Request", "draft_plans", "new_plans", "prompts_for", "refuse_replacing"]
+__all__ = [
+    "Draft",
+    "Request",
+    "draft_plans",
+    "findings_of_name",
+    "new_plans",
+    "refuse_replacing",
+    "settings_for",
+]
 
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from nnunet_slpt.config import PLANS_KEY, PromptConfig
+from nnunet_slpt.config import PLANS_KEY, TrainingConfig
 from nnunet_slpt.errors import PlanningError
 from nnunet_slpt.label_outputs import has_regions
 from nnunet_slpt.model_folder import Model, read_model
@@ -27,6 +35,7 @@ from nnunet_slpt.planners.fit import frozen_hash
 from nnunet_slpt.planners.old_plans import in_todays_format
 from nnunet_slpt.planners.target import Target
 from nnunet_slpt.planners.transfer import Wishes, patch_size_for, transfer
+from nnunet_slpt.planners.tunings import check_windows
 
 PLANS_NAME = "nnUNetSLPTPlans"
 UNPACKED = "slpt_pretrained"  # beside the plans: checkpoints that came in a zip
@@ -45,7 +54,7 @@ class Request:
         plans_name: of the new plans.
         wishes: another patch or batch size.
         epochs: of the tuning; ``None`` takes the default.
-        prompts: K; ``None`` takes the default.
+        prompts: K; ``None`` takes the default. A PUNet has none.
         stem: ``repeat`` or ``average`` the first layer's weights for another number of channels.
         overwrite: replace plans of this name; they are kept beside.
         processes: that read images.
@@ -118,26 +127,25 @@ def draft_plans(request: Request) -> Draft:
         ConfigError: a setting of the tuning is out of range.
     """
     target = Target.of(request.dataset, request.processes)
-    findings = _of_the_name(request, target)
+    findings = findings_of_name(request.plans_name, target, request.overwrite)
     model = read_model(request.model, request.configuration, request.fold, request.checkpoint)
     comparison = Comparison(model, in_todays_format(model.plans, model.configuration), target, request.stem)
     findings += findings_of(comparison, AT_FIRST)
     refuse(findings)
-    prompts = prompts_for(request, comparison)
-    patch_size_for(comparison.settings, request.wishes.patch_size)
+    block = settings_for(request, comparison)
     findings += findings_of(comparison, OF_IMAGES)  # takes long, if there is no fingerprint
     refuse(findings)
-    plans = new_plans(request, comparison, prompts)
+    plans = new_plans(request, comparison, block)
     return Draft(request, target, model, plans, tuple(findings))
 
 
-def new_plans(request: Request, comparison: Comparison, prompts: PromptConfig) -> dict[str, Any]:
+def new_plans(request: Request, comparison: Comparison, block: TrainingConfig) -> dict[str, Any]:
     """The plans themselves.
 
     Args:
         request: what the user wants.
         comparison: the model and the dataset.
-        prompts: the block ``slpt``.
+        block: the block ``slpt``.
 
     Raises:
         PlanningError: the patch does not fit the network, or the model's plans lack what normalisation needs.
@@ -154,11 +162,11 @@ def new_plans(request: Request, comparison: Comparison, prompts: PromptConfig) -
         spacings_mm=target.spacings_mm,
         shapes=target.shapes,
         wishes=request.wishes,
-        prompts=prompts,
+        block=block,
     )
 
 
-def prompts_for(request: Request, comparison: Comparison) -> PromptConfig:
+def settings_for(request: Request, comparison: Comparison) -> TrainingConfig:
     """The settings of the tuning, with the checkpoint, its hash, and what happens to its first layer.
 
     Args:
@@ -167,20 +175,26 @@ def prompts_for(request: Request, comparison: Comparison) -> PromptConfig:
 
     Raises:
         ConfigError: a setting is out of range.
-        PlanningError: the weights do not fit the network that the model's plans describe.
+        PlanningError: the weights do not fit the network that the model's plans describe, or the patch or K
+            does not.
     """
-    model, target = comparison.model, comparison.target
+    model, target, tuning = comparison.model, comparison.target, comparison.tuning
+    patch = patch_size_for(comparison.settings, request.wishes.patch_size)
+    if tuning.by_tokens:
+        check_windows(comparison.settings, patch)
     asked = {"prompts": request.prompts, "epochs": request.epochs}
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    prompts = PromptConfig(**given, region_based=has_regions(target.dataset_json["labels"]))
+    if "prompts" in given and tuning.by_tokens:
+        raise PlanningError("-K is the number of prompts, and a PUNet has tokens instead. Leave it out.")
+    block = tuning.settings(**given, region_based=has_regions(target.dataset_json["labels"]))
     if len(target.channels) != len(comparison.model_channels):
-        prompts = replace(prompts, stem=comparison.stem)
-    plans = {**comparison.plans, PLANS_KEY: prompts.as_block()}
+        block = replace(block, stem=comparison.stem)
+    plans = {**comparison.plans, PLANS_KEY: block.as_block()}
     sha256 = frozen_hash(plans, model.configuration, target.dataset_json, model.pretrained)
     file = model.pretrained.path.resolve()
     if model.zipped:  # named by content, so that plans which were replaced still find theirs
         file = target.preprocessed.resolve() / UNPACKED / f"{file.stem}_{sha256[:12]}.pth"
-    return replace(prompts, pretrained_checkpoint=str(file), pretrained_sha256=sha256)
+    return replace(block, pretrained_checkpoint=str(file), pretrained_sha256=sha256)
 
 
 def refuse_replacing(plans_file: Path, overwrite: bool) -> None:
@@ -200,16 +214,24 @@ def refuse_replacing(plans_file: Path, overwrite: bool) -> None:
         )
 
 
-def _of_the_name(request: Request, target: Target) -> list[Finding]:
-    """Refuse a name that is taken, or cannot be a file's."""
-    name = request.plans_name
+def findings_of_name(name: str, target: Target, overwrite: bool) -> list[Finding]:
+    """What is to say of a plans name.
+
+    Args:
+        name: of the new plans.
+        target: the dataset.
+        overwrite: plans of this name may be replaced.
+
+    Raises:
+        PlanningError: it is taken, or cannot be a file's.
+    """
     if not re.fullmatch(r"\w(?:[\w.-]*\w)?", name) or "__" in name:
         raise PlanningError(
             f"The plans name is {name!r}, expected letters, digits, '-', '.' and single '_', such as "
             f"{PLANS_NAME}: it becomes part of file names."
         )
     file = target.preprocessed / f"{name}.json"
-    refuse_replacing(file, request.overwrite)
+    refuse_replacing(file, overwrite)
     if not file.exists():
         return []
     text = f"{file} is replaced; what was preprocessed with it may not fit any more."

@@ -19,7 +19,9 @@ from nnunet_slpt.model_folder import Model
 from nnunet_slpt.networks import check_architecture
 from nnunet_slpt.planners.old_plans import are_old
 from nnunet_slpt.planners.target import Target
+from nnunet_slpt.planners.tunings import Tuning, tuning_of
 
+NO_CLASS = ("background", "ignore")
 FAR_SPACING = 1.5  # a voxel's edge that is longer or shorter by more than this factor
 
 
@@ -64,6 +66,11 @@ class Comparison:
         """The model's configuration."""
         settings: Mapping[str, Any] = self.plans["configurations"][self.model.configuration]
         return settings
+
+    @property
+    def tuning(self) -> Tuning:
+        """How such a network is tuned."""
+        return tuning_of(self.settings)
 
     @property
     def model_channels(self) -> list[str]:
@@ -115,9 +122,10 @@ def plans_format(comparison: Comparison) -> Iterator[Finding]:
 
 
 def architecture(comparison: Comparison) -> Iterator[Finding]:
-    """A network that prompts can be put into."""
+    """A network that can be tuned."""
     try:
-        check_architecture(comparison.settings["architecture"]["network_class_name"])
+        if not comparison.tuning.by_tokens:
+            check_architecture(comparison.settings["architecture"]["network_class_name"])
     except ArchitectureError as error:
         yield Finding("error", "architecture", str(error))
     if comparison.settings.get("previous_stage") is not None:
@@ -134,12 +142,15 @@ def channels(comparison: Comparison) -> Iterator[Finding]:
     """As many channels, of the same names."""
     here, there = comparison.target.channels, comparison.model_channels
     got, expected = f"{len(here)} ({', '.join(here)})", f"{len(there)} ({', '.join(there)})"
-    if len(here) != len(there) and comparison.stem is None:
+    by_tokens = comparison.tuning.by_tokens
+    if len(here) != len(there) and (by_tokens or comparison.stem is None):
         yield Finding(
             "error",
             "channels",
             f"the dataset has {got}, the model expects {expected}.",
-            "Pass --stem repeat or --stem average to make the model's first layer fit, or take another "
+            "--stem makes no PUNet fit: pretrain one on such images, or take another model."
+            if by_tokens
+            else "Pass --stem repeat or --stem average to make the model's first layer fit, or take another "
             "model.",
         )
     elif len(here) != len(there):
@@ -178,17 +189,18 @@ def normalisation(comparison: Comparison) -> Iterator[Finding]:
 def labels(comparison: Comparison) -> Iterator[Finding]:
     """Which of the dataset's labels the model knows by name; the heads of the others start anew."""
     here, there = comparison.target.dataset_json["labels"], comparison.model.dataset_json.get("labels", {})
-    rows = head_rows(there, here)
-    known = [name for name in here if name in there and name not in ("background", "ignore")] if rows else []
-    new = [name for name in here if name not in (*known, "background", "ignore")]
-    dropped = [name for name in there if name not in (*here, "background", "ignore")]
+    by_tokens = comparison.tuning.by_tokens  # each class by itself, whatever the others are
+    shared = there if by_tokens or head_rows(there, here) else {}
+    known = [name for name in here if name in shared and name not in NO_CLASS]
+    new = [name for name in here if name not in (*known, *NO_CLASS)]
+    dropped = [name for name in there if name not in (*here, *NO_CLASS)]
     words = [
         f"{title}: {', '.join(names)}"
         for title, names in (("known by name", known), ("new", new), ("not used", dropped))
         if names
     ]
     yield Finding("note", "labels", "; ".join(words) + ".")
-    if here and there and has_regions(here) != has_regions(there):
+    if not by_tokens and here and there and has_regions(here) != has_regions(there):
         kinds = ("overlapping regions", "ordinary labels")
         yield Finding(
             "note",

@@ -8,13 +8,10 @@ __all__ = ["frozen_hash"]
 from collections.abc import Mapping
 from typing import Any
 
-from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
-from nnunet_slpt.config import PromptConfig
-from nnunet_slpt.datasets import channel_count
 from nnunet_slpt.errors import ArchitectureError, PlanningError
-from nnunet_slpt.networks import PromptedUNet
+from nnunet_slpt.planners.tunings import tuning_of
 from nnunet_slpt.pretrained import Pretrained, base_hash, load_backbone
 
 
@@ -33,21 +30,10 @@ def frozen_hash(
         PlanningError: they do not fit.
     """
     manager = PlansManager(dict(plans))
-    settings = manager.get_configuration(configuration)
-    classes = manager.get_label_manager(dict(dataset_json)).num_segmentation_heads
-    backbone = get_network_from_plans(
-        settings.network_arch_class_name,
-        settings.network_arch_init_kwargs,
-        settings.network_arch_init_kwargs_req_import,
-        channel_count(dataset_json),
-        classes,
-        allow_init=False,
-        deep_supervision=True,
-    )
-    config = PromptConfig.from_plans(plans)
-    network = PromptedUNet(backbone, settings.patch_size, classes, config, deep_supervision=True)
+    tuning = tuning_of(plans["configurations"][configuration])
+    network = tuning.build(manager, configuration, dataset_json)
     try:
-        load_backbone(network, pretrained, config.stem)
+        load_backbone(network, pretrained, tuning.settings.from_plans(plans).stem)
     except ArchitectureError as error:
         raise PlanningError(
             f"{str(error).splitlines()[0]} The model's plans do not describe the network that its checkpoint "

@@ -3,7 +3,7 @@
 What is written is decided in ``draft``. Must not import the trainer.
 """
 
-__all__ = ["SLPTPlanner"]
+__all__ = ["SLPTPlanner", "replace"]
 
 from dataclasses import fields
 from pathlib import Path
@@ -52,7 +52,7 @@ class SLPTPlanner(ExperimentPlanner):
         )
         target = self.draft.target
         with exclusive(target.preprocessed):
-            _replace(target.preprocessed / FINGERPRINT, target.fingerprint)
+            replace(target.preprocessed / FINGERPRINT, target.fingerprint)
         super().__init__(target.name, plans_name=plans_name, **host)
 
     def plan_experiment(self) -> dict[str, Any]:
@@ -71,7 +71,7 @@ class SLPTPlanner(ExperimentPlanner):
             if draft.model.zipped:
                 draft.checkpoint.parent.mkdir(exist_ok=True)
                 write_bytes(draft.checkpoint, draft.model.checkpoint_bytes())
-            _replace(folder / "dataset.json", draft.target.dataset_json)
+            replace(folder / "dataset.json", draft.target.dataset_json)
             write_json(draft.report_file, as_json(draft))
             self.save_plans(draft.plans)
         self.plans = draft.plans
@@ -83,8 +83,17 @@ class SLPTPlanner(ExperimentPlanner):
         Args:
             plans: all of them.
         """
-        _replace(self.draft.plans_file, plans)
+        replace(self.draft.plans_file, plans)
 
 
-def _replace(file: Path, content: Any) -> None:
+def replace(file: Path, content: Any) -> None:
+    """Write one of nnU-Net's JSON files; what it held before is kept beside, if that was something else.
+
+    Args:
+        file: to make or to replace.
+        content: of JSON's types.
+
+    Raises:
+        FileError: it cannot be written.
+    """
     replace_json(file, content, file.with_name(f"before_{file.name}"))

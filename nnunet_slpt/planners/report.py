@@ -1,6 +1,6 @@
 """The report on plans: what was carried over from the model, what was not, and the next commands.
 
-Must not import torch, nor write a file.
+Must not write a file.
 """
 
 __all__ = ["as_json", "as_text", "versions"]
@@ -11,8 +11,10 @@ from typing import Any
 
 from nnunet_slpt import __version__
 from nnunet_slpt.config import PLANS_KEY
+from nnunet_slpt.networks.punet.tokens import TOKENS
 from nnunet_slpt.planners.draft import Draft
 from nnunet_slpt.planners.findings import in_words
+from nnunet_slpt.planners.tunings import tuning_of
 
 PACKAGES = ("nnunetv2", "torch")
 
@@ -80,7 +82,7 @@ def carried_over(draft: Draft) -> dict[str, str]:
         "normalisation": ", ".join(settings["normalization_schemes"]),
         "batch": _changed([settings["batch_size"]], [model.get("batch_size", settings["batch_size"])]),
         "reader": draft.plans["image_reader_writer"],
-        "prompts": f"K = {block['prompts']}, {block['epochs']} epoch{'s' if block['epochs'] != 1 else ''}",
+        "tuning": f"{_tuned(draft)}, {block['epochs']} epoch{'s' if block['epochs'] != 1 else ''}",
     }
 
 
@@ -93,8 +95,14 @@ def next_commands(draft: Draft) -> list[str]:
     dataset, plans, configuration = draft.target.name, draft.request.plans_name, draft.model.configuration
     return [
         f"nnunet_slpt_preprocess -d {dataset} -p {plans}",
-        f"nnUNetv2_train {dataset} {configuration} 0 -tr nnUNetTrainerSLPT -p {plans}",
+        f"nnUNetv2_train {dataset} {configuration} 0 -tr {tuning_of(draft.settings).trainer} -p {plans}",
     ]
+
+
+def _tuned(draft: Draft) -> str:
+    if tuning_of(draft.settings).by_tokens:
+        return f"{draft.settings['architecture']['arch_kwargs'].get('tokens', TOKENS)} tokens a class"
+    return f"K = {draft.plans[PLANS_KEY]['prompts']}"
 
 
 def _changed(now: list[int], before: list[int]) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from nnunetv2.preprocessing.resampling.default_resampling import compute_new_shape
 from numpy.typing import NDArray
 
-from nnunet_slpt.config import PLANS_KEY, PromptConfig
+from nnunet_slpt.config import PLANS_KEY, TrainingConfig
 from nnunet_slpt.errors import PlanningError
 
 INTENSITIES = "foreground_intensity_properties_per_channel"
@@ -50,7 +50,7 @@ def transfer(
     spacings_mm: NDArray[np.float64],
     shapes: NDArray[np.int64],
     wishes: Wishes,
-    prompts: PromptConfig,
+    block: TrainingConfig,
 ) -> dict[str, Any]:
     """Topology, spacing, normalisation, resampling and axes are the model's; the rest is the dataset's.
 
@@ -66,7 +66,7 @@ def transfer(
         spacings_mm: (cases, 3), axes as the reader gives them.
         shapes: (cases, 3), in voxels.
         wishes: what is to be otherwise.
-        prompts: the block ``slpt``.
+        block: the block ``slpt``.
 
     Raises:
         PlanningError: the patch does not fit the network, or the model's plans lack what normalisation needs.
@@ -94,7 +94,7 @@ def transfer(
         "configurations": {configuration: settings},
         "experiment_planner_used": "SLPTPlanner",
         INTENSITIES: _intensities(plans, settings["normalization_schemes"]),
-        PLANS_KEY: prompts.as_block(),
+        PLANS_KEY: block.as_block(),
     }
 
 

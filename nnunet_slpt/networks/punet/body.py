@@ -3,7 +3,7 @@
 Owns the order in which convolutions and attention run; it is handed the classes' tokens at every call.
 """
 
-__all__ = ["Body"]
+__all__ = ["Body", "windows_of"]
 
 from collections.abc import Sequence
 
@@ -17,6 +17,15 @@ from nnunet_slpt.networks.punet.windows import fit_window
 
 # At most, along each axis: 64 voxels a window in 2D as in 3D.
 WINDOW = {2: 8, 3: 4}
+
+
+def windows_of(plan: BodyPlan) -> list[tuple[int, ...]]:
+    """Voxels of a window along each axis at each encoder stage. Biases depend on them.
+
+    Args:
+        plan: the body's measures; windows are fitted to its patch.
+    """
+    return [fit_window(grid, WINDOW[len(grid)]) for grid in plan.grids]
 
 
 class Body(nn.Module):
@@ -34,7 +43,7 @@ class Body(nn.Module):
         self.plan = plan
         features, kernels, strides = plan.features_per_stage, plan.kernel_sizes, plan.strides
         down, up = range(len(features)), range(len(features) - 2, -1, -1)
-        still = [1] * len(plan.patch_size)
+        still, windows = [1] * len(plan.patch_size), windows_of(plan)
         self.stem = stem(plan.input_channels, features[0], kernels[0])
         self.convolutions = nn.ModuleList(
             [bottleneck(features[max(s - 1, 0)], features[s], kernels[s], strides[s]) for s in down]
@@ -42,7 +51,7 @@ class Body(nn.Module):
         )
         self.upsamplings = nn.ModuleList(Upsampling(features[s + 1], features[s], strides[s + 1]) for s in up)
         self.attentions = nn.ModuleList(
-            PromptableAttention(features[s], fit_window(plan.grids[s], WINDOW[len(still)]), shifted)
+            PromptableAttention(features[s], windows[s], shifted)
             for s in (*down, *up)
             for shifted in (False, True)
         )

@@ -6,8 +6,9 @@ Must not import torch.
 __all__ = ["BodyPlan"]
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nnunet_slpt.errors import ArchitectureError
 
@@ -53,6 +54,21 @@ class BodyPlan:
                 "nnU-Net plans it, for the logits have the grid of the first stage."
             )
         self.check_image(self.patch_size)
+
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any], input_channels: int) -> "BodyPlan":
+        """The measures in a configuration of nnU-Net's plans.
+
+        Args:
+            settings: the configuration.
+            input_channels: of the images.
+
+        Raises:
+            ArchitectureError: they do not fit together.
+        """
+        network = settings["architecture"]["arch_kwargs"]
+        measures = (network[name] for name in ("features_per_stage", "kernel_sizes", "strides"))
+        return cls(input_channels, settings["patch_size"], *measures)
 
     @property
     def grids(self) -> list[tuple[int, ...]]:

@@ -6,14 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_models import UNETS
 
 from nnunet_slpt.discovery import HOST_VARIABLE
 from nnunet_slpt.doctor.host import results_folder, trainer
+from nnunet_slpt.networks.punet import PUNET
 
 
-def test_nothing_is_said_where_all_is_set(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    nobody: Any = None
-    assert [*results_folder(nobody), *trainer(nobody)] == []
+@pytest.mark.parametrize("network", [UNETS + "PlainConvUNet", PUNET])
+def test_nothing_is_said_where_all_is_set(
+    folders: Path, patient: Any, network: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    somebody = patient([])
+    somebody.settings["architecture"]["network_class_name"] = network
+    assert [*results_folder(somebody), *trainer(somebody)] == []
     assert capsys.readouterr() == ("", "")
 
 
@@ -24,9 +30,9 @@ def test_nowhere_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.level == "error"
 
 
-def test_a_trainer_that_nnunet_does_not_find(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trainer_that_nnunet_does_not_find(patient: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(HOST_VARIABLE, raising=False)
-    nobody: Any = None
-    (found,) = trainer(nobody)
+    (found,) = trainer(patient([]))
     assert found.level == "error"
+    assert "nnUNetTrainerSLPT" in found.text
     assert "nnunet_slpt_env" in found.remedy

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from small_models import plans_of
+from small_models import plans_of, punet_plans_of
 
 from nnunet_slpt.doctor import memory
 from nnunet_slpt.doctor.memory import gigabytes, gpu_memory
+from nnunet_slpt.networks.punet.memory import gigabytes as gigabytes_of_punet
+from nnunet_slpt.networks.punet.plan import BodyPlan
 
 
 def settings_of(axes: int = 3, network: str = "PlainConvUNet", **unlike: Any) -> dict[str, Any]:
@@ -44,6 +46,14 @@ def test_a_patch_that_nnunet_plans_for_8_gb_takes_that_and_our_share() -> None:
 @pytest.mark.parametrize("network", ["PlainConvUNet", "ResidualEncoderUNet"])
 def test_every_network_that_takes_prompts_has_an_estimate(axes: int, network: str) -> None:
     assert gigabytes(settings_of(axes, network, patch_size=[512] * axes, batch_size=12), 1, 2) > 1
+
+
+def test_a_punet_has_its_own_estimate() -> None:
+    (settings,) = punet_plans_of()["configurations"].values()
+    plan = BodyPlan.from_settings(settings, input_channels=1)
+    assert gigabytes(settings, 1, 2) == gigabytes_of_punet(plan, settings["batch_size"], tokens=2)
+    fewer = settings | {"batch_size": 2}
+    assert 1 < gigabytes(fewer, 1, 2) < gigabytes(settings, 1, 2)
 
 
 def test_cuda_takes_something_by_itself() -> None:

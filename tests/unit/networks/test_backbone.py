@@ -38,6 +38,12 @@ def test_supported(name: str) -> None:
     check_architecture(name)
 
 
+@pytest.mark.parametrize("name", ["PUNet", "nnunet_slpt.networks.punet.PUNet"])
+def test_a_punet_is_told_its_trainer(name: str) -> None:
+    with pytest.raises(ArchitectureError, match="nnUNetTrainerPUNet"):
+        check_architecture(name)
+
+
 @pytest.mark.parametrize("name", ["Primus", "PlainConvEncoder", "package.PlainConvUNet.Other", ""])
 def test_others_are_refused_with_the_supported_ones(name: str) -> None:
     with pytest.raises(ArchitectureError, match="Supported: PlainConvUNet, ResidualEncoderUNet"):

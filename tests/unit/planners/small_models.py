@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy as np
 import SimpleITK
 import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
+
+from nnunet_slpt.networks.punet import PUNET, LabelPUNet
 
 UNETS = "dynamic_network_architectures.architectures.unet."
 MODEL_NAME = "nnUNetTrainer__nnUNetPlans__3d_fullres"
@@ -138,7 +141,7 @@ def write_model(
         written_plans: what is written instead of them, in an older form.
         name: of the model's folder.
     """
-    ((configuration, settings),) = plans["configurations"].items()
+    (settings,) = plans["configurations"].values()
     architecture = settings["architecture"]
     torch.manual_seed(0)
     network = get_network_from_plans(
@@ -149,6 +152,19 @@ def write_model(
         len(dataset_json["labels"]),
         deep_supervision=True,
     )
+    return save_model(folder, network, plans, dataset_json, written_plans, name)
+
+
+def save_model(
+    folder: Path,
+    network: torch.nn.Module,
+    plans: dict[str, Any],
+    dataset_json: dict[str, Any],
+    written_plans: dict[str, Any] | None = None,
+    name: str = MODEL_NAME,
+) -> Path:
+    """The model folder, as the trainer of its name leaves it; arguments as ``write_model``'s."""
+    (configuration,) = plans["configurations"]
     written = written_plans or plans
     model = folder / plans["dataset_name"] / name
     (model / "fold_all").mkdir(parents=True)
@@ -163,10 +179,36 @@ def write_model(
     content = {
         "network_weights": network.state_dict(),
         "init_args": arguments,
-        "trainer_name": "nnUNetTrainer",
+        "trainer_name": name.split("__", maxsplit=1)[0],
     }
     torch.save(content, model / "fold_all/checkpoint_final.pth")
     return model
+
+
+def punet_plans_of(axes: int = 3, **unlike: Any) -> dict[str, Any]:
+    """Plans of ``plans_of``, with a PUNet."""
+    plans = plans_of(axes, **unlike)
+    (settings,) = plans["configurations"].values()
+    network = settings["architecture"]["arch_kwargs"]
+    kept = {key: network[key] for key in ("features_per_stage", "kernel_sizes", "strides")}
+    settings["architecture"] = {
+        "network_class_name": PUNET,
+        "arch_kwargs": {**kept, "prompted": "full", "tokens": 2},
+        "_kw_requires_import": [],
+    }
+    return plans
+
+
+def write_punet(folder: Path, classes: Iterable[str] = ("organ",), axes: int = 3) -> Path:
+    """What nnUNetTrainerPUNetPretrain leaves, with random weights."""
+    plans = punet_plans_of(axes)
+    ((configuration, settings),) = plans["configurations"].items()
+    measures = settings["architecture"]["arch_kwargs"] | {"patch_size": settings["patch_size"]}
+    torch.manual_seed(0)
+    network = LabelPUNet(list(classes), input_channels=1, **measures)
+    dataset_json = about(labels={"background": 0, **{name: 1 + i for i, name in enumerate(classes)}})
+    name = "nnUNetTrainerPUNetPretrain__nnUNetPUNetPlans__" + configuration
+    return save_model(folder, network, plans, dataset_json, name=name)
 
 
 def zipped(model: Path, at: Path) -> Path:

@@ -36,7 +36,7 @@ def transferred(
         "spacings_mm": np.array([[2.0, 1, 1], [2, 1, 1], [4, 1, 1]]),
         "shapes": np.array([[10, 40, 50], [20, 40, 50], [30, 40, 50]]),
         "wishes": Wishes(),
-        "prompts": PromptConfig(prompts=5),
+        "block": PromptConfig(prompts=5),
     }
     return transfer(plans or plans_of(), configuration, **{**usual, **other})
 
