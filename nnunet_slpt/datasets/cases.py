@@ -31,9 +31,9 @@ ENDINGS = sorted({ending for io in LIST_OF_IO_CLASSES for ending in io.supported
 NUMBERED = re.compile(r"(.+)_([0-9]{4})", re.DOTALL)  # as in nnU-Net's create_paths_fn (utilities/utils.py)
 
 # What the voxels of a case without a label hold once it is preprocessed for pretraining. No label has this
-# value, and nnU-Net's loss on labels stops at it: nothing takes such a case for background. It is positive,
-# because nnU-Net's MaskImageTransform blanks the image where the segmentation is negative, and the largest
-# that nnU-Net's int16 can hold.
+# value, and nnU-Net's loss on labels stops at it instead of taking it for background (that on regions would).
+# It is positive, because nnU-Net's MaskImageTransform blanks the image where the segmentation is negative,
+# and the largest that nnU-Net's int16 can hold.
 NOT_ANNOTATED = 32767
 UNLABELLED = "slpt_unlabelled"  # in such a case's properties
 

@@ -129,4 +129,6 @@ def _why_out(record: Record | None, labelled: bool | None) -> str:
     without = record is not None and LABEL not in record.inputs
     if labelled is None:
         return NOT_ASKED_FOR if without else GONE
-    return "" if labelled or without else GONE
+    if labelled or without:
+        return ""
+    return GONE if record else UNKNOWN

@@ -41,7 +41,7 @@ def dice(trainer: Any) -> Any:
 def test_pretrained_without_any_label(unlabel: Callable[..., Any]) -> None:
     task = unlabel(*range(6))
     trainer = pretrain(task, epochs=2)
-    assert "4 training cases; 0 of them have a label" in task.log()
+    assert "4 training cases; 0 of them have a label. Segmented beside it: nothing." in task.log()
     assert np.isnan(dice(trainer)).all()
     assert np.isfinite(
         [trainer.logger.get_value(key, step=None) for key in ("train_losses", "val_losses")]
@@ -62,7 +62,7 @@ def test_pretrained_on_both_kinds(
 ) -> None:
     task = unlabel(0, 1, 2, 5, labels=labels)
     trainer = pretrain(task, concurrent=concurrent)
-    assert re.search(r"4 training cases; 1 of them have a label, and segmented beside it: ", task.log())
+    assert re.search(r"4 training cases; 1 of them have a label\. Segmented beside it: ", task.log())
     assert len(dice(trainer)) == found
     assert np.isfinite(trainer.logger.get_value("train_losses", step=-1))
 

@@ -97,9 +97,10 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
         """As any training's, but no case needs a label; says how many have one."""
         check_numbers(training, validation, available)
         labelled = [case for case in training.identifiers if not training.load_case(case)[3].get(UNLABELLED)]
+        beside = ", ".join(self.config.concurrent if labelled else ()) or "nothing"
         self.print_to_log_file(
             f"Self-supervision on {len(training.identifiers)} training cases; {len(labelled)} of them have a "
-            f"label, and segmented beside it: {', '.join(self.config.concurrent) or 'nothing'}."
+            f"label. Segmented beside it: {beside}."
         )
 
     def get_dataloaders(self) -> Any:

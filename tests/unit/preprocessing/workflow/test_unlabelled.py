@@ -101,7 +101,7 @@ def test_made_by_another_command_it_may_have_had_a_label(desk):
     desk.run(unlabelled=True)
     (desk.own / "records/nnUNetPlans_3d_fullres/case_3.json").unlink()
     done = desk.run(unlabelled=True)["3d_fullres"]
-    assert (done.to_make, done.to_set_aside) == ({"case_3": agenda.UNKNOWN}, {"case_3": agenda.GONE})
+    assert (done.to_make, done.to_set_aside) == ({"case_3": agenda.UNKNOWN}, {"case_3": agenda.UNKNOWN})
 
 
 def test_dry_run_and_split_notes(desk):
