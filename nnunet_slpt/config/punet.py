@@ -89,6 +89,11 @@ class PUNetPretrainConfig(_OfClasses):
         self.require(is_weight(self.hidden) and self.hidden < 1, "hidden", "a share from 0 on, below 1")
         self.require_whole("prototypes")
 
+    @staticmethod
+    def wrote(plans: Mapping[str, Any]) -> bool:
+        """Whether these are the plans of a model that a pretraining has left."""
+        return "concurrent" in (plans.get(PLANS_KEY) or {})
+
 
 _NAMES = ("classes", "concurrent")
 

@@ -31,8 +31,10 @@ ENDINGS = sorted({ending for io in LIST_OF_IO_CLASSES for ending in io.supported
 NUMBERED = re.compile(r"(.+)_([0-9]{4})", re.DOTALL)  # as in nnU-Net's create_paths_fn (utilities/utils.py)
 
 # What the voxels of a case without a label hold once it is preprocessed for pretraining. No label has this
-# value and nnU-Net's own trainers stop at it, so that none of them takes such a case for background.
-NOT_ANNOTATED = -2
+# value, and nnU-Net's loss on labels stops at it instead of taking it for background (that on regions would).
+# It is positive, because nnU-Net's MaskImageTransform blanks the image where the segmentation is negative,
+# and the largest that nnU-Net's int16 can hold.
+NOT_ANNOTATED = 32767
 UNLABELLED = "slpt_unlabelled"  # in such a case's properties
 
 TWICE = "two files for one case"

@@ -87,6 +87,11 @@ class PromptedUNet(nn.Module):
         decoder_channels = [stage.channels for stage in stages[len(self.encoder.stages) :]]
         self.heads = PromptHeads(config.prompts, decoder_channels, classes, axes=len(patch_size))
 
+    @property
+    def members(self) -> int:
+        """How many predictions ``predict_prompts`` gives: K."""
+        return self.prompts.count
+
     def train(self, mode: bool = True) -> "PromptedUNet":
         """As usual, but the frozen parts stay in evaluation mode."""
         super().train(mode)

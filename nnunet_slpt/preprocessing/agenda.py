@@ -25,7 +25,11 @@ OTHER_IMAGES = "the images were changed"
 OTHER_RECIPE = "the plans, the labels of dataset.json or nnU-Net's version were changed"
 OTHER_FILES = "the preprocessed files were changed or lost"
 UNKNOWN = "preprocessed by another command or cut short, and not known from what"
+FIRST_LABEL = "it has a label now"
+LOST_LABEL = "no label any more"  # made without one, if that is asked for
+# Why one is taken out.
 GONE = "no label any more"
+NOT_ASKED_FOR = "made without a label and not asked for (--unlabelled)"
 
 
 @dataclass(frozen=True)
@@ -37,21 +41,22 @@ class Agenda:
         store: the folder and its records.
         kept: cases that are as they should be → their record, with the present times of the files.
         to_make: case → why.
-        to_set_aside: cases that have no label.
+        to_set_aside: case → why it is taken out; those that are made again are in ``to_make`` as well.
     """
 
     recipe: Recipe
     store: Store
     kept: Mapping[str, Record]
     to_make: Mapping[str, str]
-    to_set_aside: tuple[str, ...]
+    to_set_aside: Mapping[str, str]
 
     def lines(self) -> list[str]:
         """It in words: a line with the numbers, and one for each reason."""
         reasons: dict[str, list[str]] = defaultdict(list)
         for case, reason in self.to_make.items():
             reasons[f"to preprocess, {reason}"].append(case)
-        reasons[f"to take out, {GONE}"].extend(self.to_set_aside)
+        for case, reason in self.to_set_aside.items():
+            reasons[f"to take out, {reason}"].append(case)
         return [
             f"{self.recipe.name} ({self.recipe.folder_name}): {len(self.kept)} case(s) up to date.",
             *(f"  {len(cases)} {reason}: {some(cases)}" for reason, cases in reasons.items() if cases),
@@ -63,7 +68,7 @@ def agenda_of(recipe: Recipe, cases: Sequence[Case], home: Path) -> Agenda:
 
     Args:
         recipe: of the data.
-        cases: the labelled ones.
+        cases: that should be there, with or without a label.
         home: the preprocessed dataset's folder.
 
     Raises:
@@ -71,19 +76,24 @@ def agenda_of(recipe: Recipe, cases: Sequence[Case], home: Path) -> Agenda:
     """
     store = Store(home, recipe.folder_name)
     found = {case.name: _look_at(case, recipe, store) for case in cases}
+    labelled = {case.name: case.labelled for case in cases}
     return Agenda(
         recipe,
         store,
         kept={name: answer for name, answer in found.items() if isinstance(answer, Record)},
         to_make={name: answer for name, answer in found.items() if isinstance(answer, str)},
-        to_set_aside=tuple(sorted(store.names() - found.keys())),
+        to_set_aside={
+            name: reason
+            for name in sorted(store.names())
+            if (reason := _why_out(store.read(name), labelled.get(name)))
+        },
     )
 
 
 def input_files(case: Case) -> dict[str, Path]:
-    """What a case is made from: ``label`` and ``image_0``, ``image_1`` … → file."""
+    """What a case is made from: ``label``, if it has one, and ``image_0``, ``image_1`` … → file."""
     images = {f"image_{number}": file for number, file in enumerate(image_files(case))}
-    return {LABEL: case.label, **images}
+    return {LABEL: case.label, **images} if case.labelled else images
 
 
 def _look_at(case: Case, recipe: Recipe, store: Store) -> Record | str:
@@ -95,7 +105,30 @@ def _look_at(case: Case, recipe: Recipe, store: Store) -> Record | str:
         return OTHER_RECIPE
     inputs = renewed(record.inputs, input_files(case))
     if inputs is None:
-        label = record.inputs.get(LABEL)
-        return OTHER_IMAGES if label and label.renewed(case.label) else OTHER_LABEL
+        return _what_changed(record, case)
     outputs = renewed(record.outputs, files)
     return OTHER_FILES if outputs is None else replace(record, inputs=inputs, outputs=outputs)
+
+
+def _what_changed(record: Record, case: Case) -> str:
+    label = record.inputs.get(LABEL)
+    if label is None:
+        return FIRST_LABEL if case.labelled else OTHER_IMAGES
+    if not case.labelled:
+        return LOST_LABEL
+    return OTHER_IMAGES if label.renewed(case.label) else OTHER_LABEL
+
+
+def _why_out(record: Record | None, labelled: bool | None) -> str:
+    """Why the files of a case are set aside; empty if they are not.
+
+    Args:
+        record: of the case; without one it may hold the last of a label that is gone.
+        labelled: ``None`` if the case is not asked for.
+    """
+    without = record is not None and LABEL not in record.inputs
+    if labelled is None:
+        return NOT_ASKED_FOR if without else GONE
+    if labelled or without:
+        return ""
+    return GONE if record else UNKNOWN

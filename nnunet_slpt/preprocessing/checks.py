@@ -1,4 +1,4 @@
-"""Can a labelled case be preprocessed: images, label, and whether they lie on each other?
+"""Can a case be preprocessed: images, label if it has one, and whether they lie on each other?
 
 Asks the checks of ``nnUNetv2_plan_and_preprocess --verify_dataset_integrity``, but only about the cases that
 it is given. Reads with nnU-Net's readers, and writes nothing.
@@ -24,7 +24,7 @@ class Question:
     """What is asked of a case.
 
     Args:
-        case: a labelled one.
+        case: which.
         recipe: tells the reader, the number of channels and the values of labels.
     """
 
@@ -45,7 +45,7 @@ class Finding(NamedTuple):
 
 
 def check(question: Question) -> Finding:
-    """Look into a case's images and its label.
+    """Look into a case's images and, if it has one, its label.
 
     Args:
         question: about which case.
@@ -54,8 +54,8 @@ def check(question: Question) -> Finding:
     reader = recipe.plans.image_reader_writer_class
     channels = channel_count(recipe.dataset_json)
     problem = check_one(case, reader(), channels)
-    if problem:
-        return Finding(problem)
+    if problem or not case.labelled:
+        return Finding(problem or "")
     told = io.StringIO()
     try:
         # A label that is cut short is read as background where it ends.

@@ -12,8 +12,9 @@ from nnunet_slpt.command import answer
 
 DESCRIPTION = """Preprocess the labelled cases of a dataset: only those that are new or changed.
 
-A case of imagesTr is labelled if its file is in labelsTr; the others are left alone. The cases are made by
-nnU-Net's own preprocessor, as nnUNetv2_preprocess makes them. A case that has lost its label is taken out."""
+A case of imagesTr is labelled if its file is in labelsTr; the others are left alone, or with --unlabelled
+preprocessed too, for pretraining. The cases are made by nnU-Net's own preprocessor, as nnUNetv2_preprocess
+makes them. A case that has lost its label is taken out."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -29,6 +30,7 @@ def _run(arguments: argparse.Namespace) -> int:
         arguments.p,
         configurations=arguments.c,
         processes=arguments.np,
+        unlabelled=arguments.unlabelled,
         entry=arguments.write_dataset_entry,
         dry_run=arguments.dry_run,
         verbose=arguments.verbose,
@@ -51,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     add("-p", default="nnUNetPlans", metavar="PLANS", help="plans (default: nnUNetPlans)")
     add("-c", nargs="+", metavar="CONFIGURATION", help="configurations (default: all of the plans)")
     add("-np", type=int, default=4, help="processes, at most (default: 4)")
+    add("--unlabelled", action="store_true", help="also the cases without a label, for pretraining")
     add("--dry_run", action="store_true", help="look, tell and check, but change nothing")
     add("--write_dataset_entry", action="store_true", help="list the labelled cases in the raw dataset.json")
     add("--verbose", action="store_true", help="let nnU-Net's preprocessor print what it does")

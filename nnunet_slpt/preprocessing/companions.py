@@ -41,7 +41,7 @@ def write_companions(
         home: the preprocessed dataset's folder.
         place: a folder inside it, for what is not finished.
         dataset_json: of the raw dataset.
-        cases: the labelled ones.
+        cases: all that are preprocessed.
         anew: those of them that are made now, whose labels may have been changed.
         workers: that read images for the fingerprint.
         say: told what is changed.
@@ -54,32 +54,37 @@ def write_companions(
     if backup:
         say(f"{file} is not the raw dataset's any more and is written anew; the old one is {backup}.")
     ending = dataset_json["file_ending"]
-    labels = {home / LABELS / f"{case.name}{ending}": case.label for case in cases}
+    labelled = [case for case in cases if case.labelled]
+    labels = {home / LABELS / f"{case.name}{ending}": case.label for case in labelled}
     _set_aside_labels(home, labels.keys(), say)
     _copy_labels(place, labels, {home / LABELS / f"{name}{ending}" for name in anew})
     if not (home / FINGERPRINT).is_file():
         reader, channels = find_reader(cases, dataset_json), channel_count(dataset_json)
-        write_json(home / FINGERPRINT, extract_fingerprint(cases, reader, channels, workers))
+        # As nnU-Net's, which is of labelled cases; where there are none yet, of what there is.
+        write_json(home / FINGERPRINT, extract_fingerprint(labelled or cases, reader, channels, workers))
         say(f"Wrote {home / FINGERPRINT}.")
 
 
-def split_notes(home: Path, cases: Collection[str]) -> list[str]:
+def split_notes(home: Path, cases: Sequence[Case]) -> list[str]:
     """Where the split file and the preprocessed cases differ, in words.
 
     nnU-Net never changes a split file that is there: what it does not name is not trained on.
 
     Args:
         home: the preprocessed dataset's folder.
-        cases: names of those that are preprocessed.
+        cases: that are preprocessed.
     """
     try:
         folds = json.loads((home / SPLIT).read_text(encoding="utf-8"))
         split = {name for fold in folds for part in ("train", "val") for name in fold[part]}
     except (OSError, ValueError, KeyError, TypeError):
         return []  # there is none, or it is another program's business
+    names = {case.name for case in cases}
+    unlabelled = {case.name for case in cases if not case.labelled}
     notes = {
-        "are preprocessed and not in it, so no fold trains on them": sorted({*cases} - split),
-        "are in it and have no label, so its folds cannot train": sorted(split - {*cases}),
+        "are preprocessed and not in it, so no fold trains on them": sorted(names - split),
+        "are in it and have no label, so its folds cannot train": sorted(split - names),
+        "are in it without a label, so its folds can only pretrain": sorted(split & unlabelled),
     }
     return [f"{home / SPLIT}: {len(who)} case(s) {what}: {some(who)}." for what, who in notes.items() if who]
 

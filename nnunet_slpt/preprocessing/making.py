@@ -14,6 +14,7 @@ from nnunet_slpt.errors import DatasetError
 from nnunet_slpt.preprocessing.agenda import input_files
 from nnunet_slpt.preprocessing.recipe import Recipe
 from nnunet_slpt.preprocessing.stamps import Stamp
+from nnunet_slpt.preprocessing.without_label import without_label
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Task:
     """What is to be made.
 
     Args:
-        case: a labelled one.
+        case: which; if nobody has labelled it, it is made without a label.
         recipe: how.
         place: folder for this case's files, on the disk of the preprocessed dataset; made here.
         verbose: let nnU-Net print what it does.
@@ -49,12 +50,13 @@ def make(task: Task) -> Mapping[str, Stamp]:
     case, recipe = task.case, task.recipe
     # Before they are read: what changes from here on is noticed by the next run.
     inputs = {name: Stamp.of(file) for name, file in input_files(case).items()}
+    preprocessor = recipe.configuration.preprocessor_class
     try:
         task.place.mkdir()
-        recipe.configuration.preprocessor_class(verbose=task.verbose).run_case_save(
+        (preprocessor if case.labelled else without_label(preprocessor))(verbose=task.verbose).run_case_save(
             str(task.place / case.name),
             [str(file) for file in case.images],
-            str(case.label),
+            str(case.label) if case.labelled else None,
             recipe.plans,
             recipe.configuration,
             recipe.dataset_json,

@@ -32,18 +32,20 @@ def preprocess(
     *,
     configurations: Sequence[str] | None = None,
     processes: int = 4,
+    unlabelled: bool = False,
     entry: bool = False,
     dry_run: bool = False,
     verbose: bool = False,
     say: Say = print,
 ) -> list[Agenda]:
-    """Preprocess what is new or changed among the labelled cases, and take out what has lost its label.
+    """Preprocess what is new or changed among the cases, and take out what has lost its label.
 
     Args:
         dataset: name or number.
         plans: name of the plans file.
         configurations: of the plans; ``None`` takes all.
         processes: at most so many work at the same time.
+        unlabelled: the cases without a label too, for pretraining.
         entry: write the labelled cases into the raw dataset.json.
         dry_run: look, tell and check, and change nothing.
         verbose: let nnU-Net's preprocessor print what it does.
@@ -62,7 +64,7 @@ def preprocess(
     home = preprocessed_folder(raw.name)
     dataset_json = read_dataset_json(raw)
     recipes = read_recipes(home, plans, configurations, dataset_json)
-    cases = _labelled(raw, say)
+    cases = _wanted(raw, unlabelled, entry, say)
     with _workshop(home, dry_run) as place, Workers(processes) as workers:
         agendas = [agenda_of(recipe, cases, home) for recipe in recipes]
         for line in (line for agenda in agendas for line in agenda.lines()):
@@ -75,26 +77,29 @@ def preprocess(
             _take_out(agenda)
         if entry:
             backup = home / OWN_FOLDER / "raw_dataset_before.json"
-            dataset_json = write_dataset_entry(raw, dataset_json, cases, backup, say)
+            labelled = [case for case in cases if case.labelled]
+            dataset_json = write_dataset_entry(raw, dataset_json, labelled, backup, say)
         anew = {name for agenda in agendas for name in agenda.to_make}
         write_companions(home, place, dataset_json, cases, anew, workers, say)
         for agenda in agendas:
             _make(agenda, cases, place, verbose, workers)
-    for note in split_notes(home, [case.name for case in cases]):
+    for note in split_notes(home, cases):
         say(note)
     return agendas
 
 
-def _labelled(raw: Path, say: Say) -> list[Case]:
+def _wanted(raw: Path, unlabelled: bool, entry: bool, say: Say) -> list[Case]:
+    """The labelled cases, or all of them."""
     cases = read_cases(raw, hide_labels=False)
     labelled = [case for case in cases if case.labelled]
     say(f"{raw.name}: {len(cases)} cases, {len(labelled)} of them labelled.")
-    if not labelled:
+    if not labelled and (entry or not unlabelled):
         raise DatasetError(
             f"None of the {len(cases)} cases of {raw} has a label, expected files in {raw / 'labelsTr'}. "
-            "Annotate some; nnunet_slpt_select chooses them, and needs no preprocessed data."
+            "Annotate some; nnunet_slpt_select chooses them, and needs no preprocessed data. To pretrain on "
+            "cases without a label, pass --unlabelled, and no --write_dataset_entry."
         )
-    return labelled
+    return cases if unlabelled else labelled
 
 
 @contextmanager
@@ -126,7 +131,8 @@ def _check(agendas: Sequence[Agenda], cases: Sequence[Case], workers: Workers, s
         more = [f"  and {len(problems) - AT_MOST} more"] if len(problems) > AT_MOST else []
         raise DatasetError(
             "\n".join([f"{len(problems)} case(s) cannot be preprocessed:", *problems[:AT_MOST], *more])
-            + "\nCorrect these files, or move the labels out of labelsTr until they are. Nothing was changed."
+            + "\nCorrect these files, or move labels out of labelsTr (with --unlabelled images out of "
+            "imagesTr) until they are. Nothing was changed."
         )
 
 

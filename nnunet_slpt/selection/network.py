@@ -26,9 +26,10 @@ from nnunetv2.utilities.file_path_utilities import get_output_folder
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from nnunet_slpt.config import PUNetPretrainConfig
 from nnunet_slpt.datasets.cases import channel_count
 from nnunet_slpt.errors import CheckpointError, SelectionError
-from nnunet_slpt.networks import PromptedUNet
+from nnunet_slpt.selection.abilities import PromptsAsChannels, encoder_of, members_of
 from nnunet_slpt.selection.features import FeatureSums
 
 ImageFiles = tuple[str, Sequence[Path]]
@@ -122,8 +123,8 @@ class Model:
 
     @property
     def prompts(self) -> int:
-        """K, or 0 for a network without prompts."""
-        return self.network.prompts.count if isinstance(self.network, PromptedUNet) else 0
+        """K: prompts, or a PUNet's subsets of tokens; 0 for a network without any."""
+        return members_of(self.network)
 
     @property
     def regions(self) -> bool:
@@ -160,13 +161,13 @@ class Model:
         """Refuse a network without stages to take features from.
 
         Raises:
-            SelectionError: neither a plain nor a residual U-Net.
+            SelectionError: neither a plain nor a residual U-Net, nor a PUNet.
         """
-        if not hasattr(getattr(self.network, "encoder", None), "output_channels"):
+        if encoder_of(self.network) is None:
             raise SelectionError(
                 f"Features are taken from the stages of an encoder, and the {type(self.network).__name__} in "
-                f"{self.folder} has none. Use a PlainConvUNet or a ResidualEncoderUNet, or a strategy that "
-                "needs no features."
+                f"{self.folder} has none. Use a PlainConvUNet, a ResidualEncoderUNet or a PUNet, or a "
+                "strategy that needs no features."
             )
 
     def check_prompts(self, what: str) -> None:
@@ -176,13 +177,31 @@ class Model:
             what: the strategy that compares them, or an option.
 
         Raises:
-            SelectionError: no prompts, or one alone.
+            SelectionError: no prompts, or one alone; or a pretraining.
         """
+        self.check_tuned(what)
         if self.prompts < 2:
             raise SelectionError(
-                f"{what} compares the predictions of several prompts, and the model in "
-                f"{self.folder} has {self.prompts or 'none'}. Pass the folder of an nnUNetTrainerSLPT run "
-                "with -m, or choose a strategy that needs features alone, such as -strategy diversity."
+                f"{what} compares the predictions of several prompts, and the model in {self.folder} has "
+                f"{self.prompts or 'none'}. Pass with -m the folder of an nnUNetTrainerSLPT run, or of an "
+                "nnUNetTrainerPUNet run with two tokens or more; or choose a strategy that needs features "
+                "alone, such as -strategy diversity."
+            )
+
+    def check_tuned(self, what: str) -> None:
+        """Refuse a PUNet's pretraining: its tokens need not have learned what a class is.
+
+        Args:
+            what: that needs predictions.
+
+        Raises:
+            SelectionError: it is a pretraining.
+        """
+        if PUNetPretrainConfig.wrote(self.predictor.plans_manager.plans):
+            raise SelectionError(
+                f"{what} needs predictions, and the model in {self.folder} is a PUNet's pretraining, which "
+                "gives features alone. Tune it with -tr nnUNetTrainerPUNet and pass that folder with -m, or "
+                "choose -strategy diversity."
             )
 
     def preprocess(self, cases: Sequence[ImageFiles], processes: int) -> Iterator[tuple[str, Tensor, Any]]:
@@ -218,7 +237,7 @@ class Model:
         """
         network: Any = self.network
         network.load_state_dict(self.predictor.list_of_parameters[0])
-        encoder = network.to(self.predictor.device).eval().encoder
+        encoder: Any = encoder_of(network.to(self.predictor.device).eval())
         patch_size = self.predictor.configuration_manager.patch_size
         inside = torch.ones(1, *image.shape[1:])
         padded = [pad_nd_image(x, patch_size, "constant", {"value": 0}) for x in (image, inside)]
@@ -230,14 +249,14 @@ class Model:
         return sums.mean_and_deviation()
 
     def predictions(self, image: Tensor) -> Tensor:
-        """Logits (K · folds, C, *S) of every prompt of every fold, by nnU-Net's own sliding window.
+        """Logits (K · folds, C, *S), K predictions of every fold, by nnU-Net's own sliding window.
 
         Args:
             image: (C, *S), preprocessed.
         """
         window = copy.copy(self.predictor)
         classes = self.predictor.label_manager.num_segmentation_heads
-        window.network = _PromptsAsChannels(self.network)
+        window.network = PromptsAsChannels(self.network)
         # All that the window asks of a label manager is how many channels to make room for.
         window.label_manager = SimpleNamespace(num_segmentation_heads=self.prompts * classes)
         members = []
@@ -250,18 +269,6 @@ class Model:
     def _autocast(self) -> AbstractContextManager[Any]:
         # As nnU-Net: on CUDA alone.
         return torch.autocast("cuda") if self.predictor.device.type == "cuda" else nullcontext()
-
-
-class _PromptsAsChannels(nn.Module):
-    """The K predictions of a prompted network side by side, as one prediction of K · C channels."""
-
-    def __init__(self, network: Any) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.network.predict_prompts(x)
-        return logits.transpose(0, 1).flatten(1, 2)
 
 
 def _checkpoints(folder: Path, folds: Sequence[str] | None, checkpoint: str) -> tuple[Path, ...]:

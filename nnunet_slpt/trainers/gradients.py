@@ -49,12 +49,17 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
 
     DistributedDataParallel does so within a backward pass, and takes a parameter without gradient in it for
     an error. Here each prompt's pass leaves out the other prompts' heads, so the passes run under
-    ``no_sync`` and the (few) gradients are averaged once, at the end.
+    ``no_sync`` and the (few) gradients are averaged once, at the end. Where one rank has a gradient and
+    another has none, as for a class that no patch of its batch is annotated for, none counts as 0.
     """
-    for parameter in parameters:
-        if parameter.grad is not None:
-            dist.all_reduce(parameter.grad)
-            parameter.grad /= dist.get_world_size()
+    parameters = list(parameters)
+    used = torch.tensor([float(one.grad is not None) for one in parameters], device=parameters[0].device)
+    dist.all_reduce(used)
+    for parameter in (one for one, ranks in zip(parameters, used.tolist(), strict=True) if ranks):
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+        dist.all_reduce(parameter.grad)
+        parameter.grad /= dist.get_world_size()
 
 
 def unwrap(network: Any) -> Any:

@@ -99,16 +99,33 @@ class Body(nn.Module):
         Raises:
             ArchitectureError: the strides do not divide S.
         """
-        self.plan.check_image(x.shape[2:])
-        depth = len(self.plan.strides)
-        skips: list[Tensor] = []
-        x = self.stem(x)
-        for stage, convolution in enumerate(self.convolutions):
-            if stage >= depth:
-                x = self.upsamplings[stage - depth](x, skips[2 * depth - 2 - stage])
-            x = convolution(x)
-            for number in (2 * stage, 2 * stage + 1):
-                x = self.attentions[number](x, tokens_at(number, prompts))
-            x = x if adapters is None else adapters[stage](x)
-            skips.append(x)
+        skips = self.encode(x, prompts, adapters)
+        depth, x = len(skips), skips.pop()
+        for number, upsampling in enumerate(self.upsamplings):
+            x = self._stage(depth + number, upsampling(x, skips.pop()), prompts, adapters)
         return x
+
+    def encode(
+        self, x: Tensor, prompts: Sequence[ClassPrompt] = (), adapters: nn.ModuleList | None = None
+    ) -> list[Tensor]:
+        """Features of each encoder stage, finest first; arguments and refusals are those of ``forward``.
+
+        Returns:
+            (B, C_s, *S_s) for each stage.
+        """
+        self.plan.check_image(x.shape[2:])
+        x = self.stem(x)
+        features: list[Tensor] = []
+        for stage in range(len(self.plan.strides)):
+            x = self._stage(stage, x, prompts, adapters)
+            features.append(x)
+        return features
+
+    def _stage(
+        self, stage: int, x: Tensor, prompts: Sequence[ClassPrompt], adapters: nn.ModuleList | None
+    ) -> Tensor:
+        """One stage, by its number in running order."""
+        x = self.convolutions[stage](x)
+        for number in (2 * stage, 2 * stage + 1):
+            x = self.attentions[number](x, tokens_at(number, prompts))
+        return x if adapters is None else adapters[stage](x)

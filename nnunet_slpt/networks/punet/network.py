@@ -190,6 +190,17 @@ class PUNet(nn.Module):
             likenesses += [likeness(features, prompt.head) for prompt in group]
         return logits_of(torch.stack(likenesses, 1))
 
+    def encoder_features(self, x: Tensor) -> list[Tensor]:
+        """What the encoder sees in images, whichever classes there are: its stages' features, finest first.
+
+        Args:
+            x: images (B, C_in, *S).
+
+        Returns:
+            (B, C_s, *S_s) for each encoder stage.
+        """
+        return self.body.encode(x, adapters=self.adapters)
+
     def frozen_state(self) -> dict[str, Tensor]:
         """Every tensor of the body once, under its first name."""
         return {name: tensor.detach() for name, tensor in self.named_parameters() if _of_body(name)}

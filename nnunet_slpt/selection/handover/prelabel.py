@@ -70,8 +70,9 @@ def check_prelabel(sight: Sight) -> None:
         sight: with the model.
 
     Raises:
-        SLPTError: other channels, another file ending, or no label of the same name.
+        SLPTError: other channels, another file ending, no label of the same name, or a mere pretraining.
     """
+    sight.model.check_tuned("--prelabel")
     sight.model.check_fits(sight.dataset_json)
     translation(sight.model.predictor.dataset_json, sight.dataset_json)
 

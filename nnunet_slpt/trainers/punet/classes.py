@@ -23,12 +23,12 @@ class Classes:
 
     Args:
         values: name → the values in a label map that belong to it, in the order of nnU-Net's outputs.
-        unknown: values of voxels that do not count.
+        ignored: values of voxels that do not count.
         exclusive: each voxel has one class at most; otherwise they are regions.
     """
 
     values: Mapping[str, tuple[int, ...]]
-    unknown: tuple[int, ...]
+    ignored: tuple[int, ...]
     exclusive: bool
 
     @classmethod
@@ -43,8 +43,8 @@ class Classes:
         names = sorted(
             (name for name in channels if set(values[name]) != {0}), key=lambda name: channels[name]
         )
-        unknown = (NOT_ANNOTATED, *values.get(IGNORE, ()))
-        return cls({name: values[name] for name in names}, unknown, not has_regions(labels))
+        ignored = values.get(IGNORE, ())
+        return cls({name: values[name] for name in names}, ignored, not has_regions(labels))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -62,7 +62,10 @@ class Classes:
             (B, names + 1, *S), boolean; the last channel is true where a voxel does not count.
         """
         groups = [self.values[name] for name in names]
-        return torch.cat([_is_one_of(label_map, values) for values in (*groups, self.unknown)], 1)
+        # nnU-Net pads patches with what then looks like background, those of a case without a label too.
+        of_no_label = (label_map == NOT_ANNOTATED).flatten(1).any(1).view(-1, *[1] * (label_map.ndim - 1))
+        unknown = _is_one_of(label_map, self.ignored) | of_no_label
+        return torch.cat([*(_is_one_of(label_map, values) for values in groups), unknown], 1)
 
 
 def _is_one_of(label_map: Tensor, values: Sequence[int]) -> Tensor:

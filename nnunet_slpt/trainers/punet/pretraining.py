@@ -6,6 +6,7 @@ Owns how self-supervision and the segmentation of some classes make a body toget
 __all__ = ["nnUNetTrainerPUNetPretrain"]
 
 import io
+import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,9 +15,12 @@ from typing import Any
 import numpy as np
 import torch
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch import distributed as dist
 
 from nnunet_slpt.config import PUNetPretrainConfig
+from nnunet_slpt.datasets import UNLABELLED
 from nnunet_slpt.errors import CheckpointError, ConfigError, one_of
 from nnunet_slpt.files import write_bytes
 from nnunet_slpt.losses.focal import FocalLoss
@@ -45,6 +49,7 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
     tuned = "From scratch:"
     settings = PUNetPretrainConfig
     supervision: SelfSupervision
+    _best_ema: float | None
 
     @staticmethod
     def build_network_architecture(
@@ -89,8 +94,19 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
         return FocalLoss((0, 1), others=None)
 
     def check_training_cases(self, training: Any, validation: Any, available: Any) -> None:
-        """As any training's, but no case needs a label."""
+        """As any training's, but no case needs a label; says how many have one."""
         check_numbers(training, validation, available)
+        labelled = [case for case in training.identifiers if not training.load_case(case)[3].get(UNLABELLED)]
+        beside = ", ".join(self.config.concurrent if labelled else ()) or "nothing"
+        self.print_to_log_file(
+            f"Self-supervision on {len(training.identifiers)} training cases; {len(labelled)} of them have a "
+            f"label. Segmented beside it: {beside}."
+        )
+
+    def get_dataloaders(self) -> Any:
+        """As nnU-Net, which with an ignore label would warn of every case without a label."""
+        warnings.filterwarnings("ignore", "Warning! No annotated pixels in image!")
+        return super().get_dataloaders()
 
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """One optimizer step: self-supervision, then the concurrent classes one after the other."""
@@ -123,24 +139,32 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
     def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """The loss of a batch, and how well the concurrent classes are found where there are labels."""
         total = sum(float(value) for value in self._losses(batch))
-        names = self.config.concurrent or self.classes.names
+        return {"loss": np.float64(total), **self._hits(batch)}
+
+    def _hits(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Voxels of each concurrent class that are found, falsely found and missed, as nnU-Net names them."""
+        names = self.config.concurrent
         label_map = batch["target"].to(self.device, non_blocking=True)
         target = self.classes.target(label_map, names)
         counts = ~target[:, -1:]
-        with self.autocast():
-            logits = self.network(batch["data"].to(self.device, non_blocking=True), names)
-        found, truth = (logits > 0) & counts, target[:, :-1] & counts
+        truth = target[:, :-1] & counts
+        found = torch.zeros_like(truth)
+        if counts.any() and names:
+            with self.autocast():
+                found = (self.network(batch["data"].to(self.device, non_blocking=True), names) > 0) & counts
         axes = [0, *range(2, found.ndim)]
         hits = {"tp": found & truth, "fp": found & ~truth, "fn": ~found & truth}
-        return {
-            "loss": np.float64(total),
-            **{f"{key}_hard": value.sum(axes).cpu().numpy() for key, value in hits.items()},
-        }
+        return {f"{key}_hard": value.sum(axes).cpu().numpy() for key, value in hits.items()}
 
     def on_validation_epoch_end(self, val_outputs: list[dict[str, Any]]) -> None:
-        """As nnU-Net; logs whether features still differ, and warns if they do not."""
-        with np.errstate(invalid="ignore"):  # without labels there is no Dice
-            super().on_validation_epoch_end(val_outputs)
+        """As nnU-Net, also without labels; logs whether features still differ, and warns if they do not."""
+        outputs = self._of_all_ranks(val_outputs)
+        tp, fp, fn = (sum(one[f"{key}_hard"] for one in outputs) for key in ("tp", "fp", "fn"))
+        size = 2 * tp + fp + fn
+        dice = np.divide(2 * tp, size, out=np.full(size.shape, np.nan), where=size > 0)
+        self.logger.log("mean_fg_dice", self._mean_dice(dice), self.current_epoch)
+        self.logger.log("dice_per_class_or_region", dice.tolist(), self.current_epoch)
+        self.logger.log("val_losses", np.mean([one["loss"] for one in outputs]), self.current_epoch)
         entropy = self.supervision.entropy()
         self.print_to_log_file(f"Entropy of the teacher's assignment: {entropy:.3f} of that of no decision")
         if entropy > COLLAPSED:
@@ -148,6 +172,24 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
                 "WARNING: all features are alike, so the self-supervision teaches nothing. Lower "
                 'plans["slpt"]["learning_rate"], or segment a class beside it.'
             )
+
+    def _mean_dice(self, dice: NDArray[np.float64]) -> float:
+        """Over the classes that have one; without any it stays as it was, and no epoch is the best so far.
+
+        nnU-Net would average "not a number" into every epoch to come, and keep the first one as the best.
+        """
+        if np.isfinite(dice).any():
+            return float(np.nanmean(dice))
+        self._best_ema = self._best_ema or 0.0
+        earlier = self.logger.get_value("ema_fg_dice", step=None)
+        return float(earlier[-1]) if earlier else 0.0
+
+    def _of_all_ranks(self, outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        if not self.is_ddp:
+            return outputs
+        ranks: list[Any] = [None] * dist.get_world_size()
+        dist.all_gather_object(ranks, outputs)
+        return [one for rank in ranks for one in rank]
 
     def save_checkpoint(self, filename: str) -> None:
         """As nnU-Net, with the teacher."""

@@ -52,7 +52,11 @@ def one_rank(rank: int, folder: str, images: torch.Tensor) -> None:
     network = DistributedDataParallel(build())
     with network.no_sync():
         backward(network, images.chunk(2)[rank])
-    average_gradients(network.parameters())
+    lone = nn.Parameter(torch.zeros(1))
+    if rank == 0:
+        lone.grad = torch.ones(1)
+    average_gradients([*network.parameters(), lone])
     torch.save(gradients(unwrap(network)), Path(folder) / f"{rank}.pt")
+    torch.save(lone.grad, Path(folder) / f"lone_{rank}.pt")
     torch.distributed.barrier()  # or gloo aborts the rank that is left alone
     torch.distributed.destroy_process_group()

@@ -74,6 +74,7 @@ def test_two_ranks_get_the_gradient_of_the_whole_batch(
     expected = ddp_rank.gradients(whole)
     assert expected.keys() <= whole.tuned_state().keys()
     for rank in range(2):
+        assert torch.load(tmp_path / f"lone_{rank}.pt").tolist() == [1 / 2]  # rank 1 had no gradient for it
         got = torch.load(tmp_path / f"{rank}.pt")
         assert got.keys() == expected.keys()
         for name, gradient in expected.items():

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from nnunet_slpt.datasets import UNLABELLED
 from nnunet_slpt.errors import DatasetError
 from nnunet_slpt.trainers.training_cases import check_cases, check_folder
 
@@ -44,6 +45,27 @@ def test_one_case_with_foreground_is_enough() -> None:
 def test_refused(training: dict[str, Any], validation: Any, words: str) -> None:
     with pytest.raises(DatasetError, match=words):
         check_cases(dataset(training), validation, ["a", "b", "v"])
+
+
+def unlabelled(*cases: str) -> Any:
+    properties = {"class_locations": EMPTY, UNLABELLED: True}
+    return SimpleNamespace(
+        identifiers=list(cases),
+        source_folder="preprocessed",
+        load_case=lambda case: (None, None, None, properties),
+    )
+
+
+@pytest.mark.parametrize(
+    ("training", "validation", "words"),
+    [
+        (dataset({"a": FULL, "b": FULL}), unlabelled("v"), "1 of 3 cases of this fold have no label: v"),
+        (unlabelled("a", "b"), VALIDATION, "2 of 3 .*: a, b.*nnUNetTrainerPUNetPretrain.*without it"),
+    ],
+)
+def test_cases_without_a_label_are_refused(training: Any, validation: Any, words: str) -> None:
+    with pytest.raises(DatasetError, match=words):
+        check_cases(training, validation, ["a", "b", "v"])
 
 
 def test_a_region_counts_as_foreground() -> None:

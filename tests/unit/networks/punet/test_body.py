@@ -47,3 +47,18 @@ def test_a_deep_anisotropic_plan():
         )
     )
     assert body(torch.zeros(1, 1, 8, 32, 32)).shape == (1, 4, 8, 32, 32)
+
+
+@pytest.mark.parametrize("axes", [2, 3])
+def test_the_encoders_features_are_what_the_decoder_gets(axes):
+    body = Body(BodyPlan(**settings(axes))).eval()
+    seen = []
+    body.convolutions[2].register_forward_hook(lambda module, inputs, output: seen.append(inputs[0]))
+    body.upsamplings[0].register_forward_hook(lambda module, inputs, output: seen.extend(inputs))
+    with torch.no_grad():
+        body(images(axes))
+        features = body.encode(images(axes))
+    into_deepest, deepest, skip = seen[:3]
+    for got, expected in zip(features[1:], (into_deepest, deepest), strict=True):
+        torch.testing.assert_close(got, expected)
+    torch.testing.assert_close(features[1], skip)

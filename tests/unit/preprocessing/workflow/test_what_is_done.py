@@ -63,14 +63,14 @@ def test_removed_label(desk):
     drawn = label.read_bytes()
     label.unlink()
     done = desk.run()["3d_fullres"]
-    assert (done.to_set_aside, done.to_make) == (("case_1",), {})
+    assert (done.to_set_aside, done.to_make) == ({"case_1": agenda.GONE}, {})
     assert any("1 to take out, no label any more: case_1" in line for line in desk.said)
     assert names(desk.data) == files_of("case_10", "case_2")
     removed = desk.own / "removed"
     assert names(removed / "nnUNetPlans_3d_fullres") == files_of("case_1")
     assert (removed / "gt_segmentations/case_1.nii.gz").read_bytes() == drawn
     assert (desk.raw / "imagesTr/case_1_0000.nii.gz").exists()
-    assert desk.run()["3d_fullres"].to_set_aside == ()
+    assert desk.run()["3d_fullres"].to_set_aside == {}
     desk.label("case_1")
     assert desk.made() == {"case_1": agenda.NEW}
 

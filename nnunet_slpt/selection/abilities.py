@@ -1,0 +1,57 @@
+"""What a network can do for the selection: show its encoder's features, and give predictions that disagree.
+
+Owns which networks can. Must not import nnU-Net.
+"""
+
+__all__ = ["Disagreeing", "PromptsAsChannels", "encoder_of", "members_of"]
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+from nnunet_slpt.networks.punet import PUNet
+
+Encoder = Callable[[Tensor], Sequence[Tensor]]
+
+
+@runtime_checkable
+class Disagreeing(Protocol):
+    """A network that predicts one image in several ways: with each prompt, or without parts of its tokens."""
+
+    @property
+    def members(self) -> int:
+        """How many predictions it gives."""
+
+    def predict_prompts(self, x: Tensor) -> Tensor:
+        """Logits (members, B, C, *S)."""
+
+
+def encoder_of(network: nn.Module) -> Encoder | None:
+    """What gives the features of each encoder stage, finest first; ``None`` if the network has no stages.
+
+    Args:
+        network: one of nnU-Net's U-Nets, with or without prompts, or a PUNet.
+    """
+    if isinstance(network, PUNet):
+        return network.encoder_features
+    encoder: Any = getattr(network, "encoder", None)
+    return encoder if hasattr(encoder, "output_channels") else None
+
+
+def members_of(network: nn.Module) -> int:
+    """How many predictions can be compared; 0 for a network that gives one alone."""
+    return network.members if isinstance(network, Disagreeing) else 0
+
+
+class PromptsAsChannels(nn.Module):
+    """The K predictions of a network side by side, as one prediction of K · C channels."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C_in, *S) to (B, K · C, *S)."""
+        logits: Tensor = self.network.predict_prompts(x)
+        return logits.transpose(0, 1).flatten(1, 2)
