@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nnunet_slpt.config import PromptConfig
+from nnunet_slpt.config import PromptConfig, PUNetConfig, PUNetPretrainConfig, TrainingConfig
 
 REPOSITORY = Path(__file__).parents[1]
 PAGES = sorted([*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")])
@@ -18,6 +18,7 @@ TYPES = {
     str: "text",
     bool: "true or false",
     str | None: "text or `null`",
+    int | None: "whole number or `null`",
     float | None: "number or `null`",
     tuple[tuple[float, float], ...]: "list of pairs",
 }
@@ -38,6 +39,14 @@ def test_table_of_settings_is_that_of_the_code() -> None:
         for field in dataclasses.fields(PromptConfig)
     ]
     assert [(key, kind, json.loads(default)) for key, kind, default in rows_of_settings()] == code
+
+
+def test_tables_of_punets_settings_are_those_of_the_code() -> None:
+    text = (REPOSITORY / "docs/reference/punet.md").read_text(encoding="utf-8")
+    fields = {*dataclasses.fields(PUNetConfig), *dataclasses.fields(PUNetPretrainConfig)}
+    own = {field.name for field in fields} - {field.name for field in dataclasses.fields(TrainingConfig)}
+    tables = re.findall(r"^\| `(\w+)` \| (?:text|share|number|whole|list|true)", text, re.MULTILINE)
+    assert set(tables) == own
 
 
 @each_page

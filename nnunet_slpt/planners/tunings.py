@@ -15,11 +15,12 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from nnunet_slpt.config import PromptConfig, PUNetConfig, TrainingConfig
 from nnunet_slpt.datasets import channel_count
 from nnunet_slpt.errors import PlanningError
+from nnunet_slpt.label_outputs import output_channels
 from nnunet_slpt.networks import PromptedUNet
 from nnunet_slpt.networks.punet import PUNET, LabelPUNet
 from nnunet_slpt.networks.punet.body import windows_of
 from nnunet_slpt.networks.punet.plan import BodyPlan
-from nnunet_slpt.pretrained import FrozenNetwork, output_channels
+from nnunet_slpt.pretrained import FrozenNetwork
 
 # Plans with the block "slpt", the name of a configuration, dataset.json → what the trainer will build.
 Builder = Callable[[PlansManager, str, Mapping[str, Any]], FrozenNetwork]

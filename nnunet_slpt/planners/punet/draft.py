@@ -15,6 +15,7 @@ from nnunetv2.preprocessing.normalization.map_channel_name_to_normalization impo
 
 from nnunet_slpt.config import PLANS_KEY, PUNetPretrainConfig
 from nnunet_slpt.errors import PlanningError, one_of
+from nnunet_slpt.label_outputs import has_regions
 from nnunet_slpt.networks.punet.memory import GIGABYTES_AT_LEAST, gigabytes
 from nnunet_slpt.networks.punet.plan import BodyPlan
 from nnunet_slpt.planners.draft import findings_of_name
@@ -22,7 +23,6 @@ from nnunet_slpt.planners.findings import Finding
 from nnunet_slpt.planners.punet.sizes import FEATURES, FEWEST_STAGES, punet_plans
 from nnunet_slpt.planners.target import Target
 from nnunet_slpt.planners.transfer import Wishes
-from nnunet_slpt.pretrained import has_regions
 
 PUNET_PLANS_NAME = "nnUNetPUNetPlans"
 
