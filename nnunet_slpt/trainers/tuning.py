@@ -70,10 +70,15 @@ class TuningTrainer(nnUNetTrainer):
     @classmethod
     def configure(cls, plans: dict[str, Any], configuration: str, dataset_json: dict[str, Any]) -> Any:
         """What the plans' block says, complete; refuses plans that cannot be trained with."""
-        config = checked_config(plans, configuration, dataset_json, cls.recipe, cls.settings)
-        network = PlansManager(plans).get_configuration(configuration).network_arch_class_name
-        cls.check_network(network)
-        return config
+        # Another network's plans have another block, too: that is not what is wrong with them.
+        cls.check_network(PlansManager(plans).get_configuration(configuration).network_arch_class_name)
+        recipe = cls.recipe_for(cls.settings.from_plans(plans))
+        return checked_config(plans, configuration, dataset_json, recipe, cls.settings)
+
+    @classmethod
+    def recipe_for(cls, config: Any) -> Recipe:
+        """The optimizer for what the plans leave open."""
+        return cls.recipe
 
     @staticmethod
     def check_network(name: str) -> None:

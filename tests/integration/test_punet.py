@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
 import SimpleITK
 import torch
 from nnunetv2.inference.predict_from_raw_data import predict_entry_point
-from tiny_punet import model_of, pretrain, tune
+from tiny_punet import PRETRAINER, TUNER, model_of, pretrain, punet_plans, tune
+
+from nnunet_slpt.config import PUNET_VARIANTS
+from nnunet_slpt.errors import ArchitectureError, CheckpointError, ConfigError
 
 
 def predicted(task: Any) -> Any:
@@ -33,3 +40,99 @@ def test_a_body_is_pretrained_and_tokens_are_tuned_in_it(task: Any) -> None:
     assert predicted(task).shape == (20, 22, 24)
     written = json.loads((task.output().parent / "plans.json").read_text())["slpt"]
     assert written["classes"] == ["organ", "lesion"]
+
+
+@pytest.fixture(scope="module")
+def pretrained(template: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of a short pretraining."""
+    folder = tmp_path_factory.mktemp("punet") / "task"
+    shutil.copytree(template.folder, folder)
+    task = type(template)(folder)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        pretrain(task.announce(monkeypatch))
+    return model_of(task)
+
+
+# Which tensors of the body each variant may change.
+VARIANTS = {
+    "tokens": lambda name: False,
+    "head": lambda name: False,
+    "decoder": lambda name: re.match(r"(upsamplings|convolutions\.[34]|attentions\.[6-9])\.", name),
+    "bias_norm": lambda name: name.endswith((".bias", "norm.weight", ".all_modules.1.weight")),
+    "adapter": lambda name: False,
+    "full": lambda name: True,
+}
+
+
+@pytest.mark.parametrize("variant", PUNET_VARIANTS)
+def test_a_variant_changes_what_it_is_named_after_and_predicts(
+    task: Any, pretrained: Path, variant: str
+) -> None:
+    tune(task, pretrained, tuned=variant)
+    before = torch.load(pretrained, weights_only=False)["network_weights"]
+    after = task.checkpoint()["network_weights"]
+    body = {name for name in after if name.startswith("body.")}
+    changed = {name.removeprefix("body.") for name in body if not torch.equal(after[name], before[name])}
+    assert all(VARIANTS[variant](name) for name in changed)
+    assert bool(changed) == (variant in ("decoder", "bias_norm", "full"))
+    assert any(name.startswith("adapters.") for name in after) == (variant == "adapter")
+    assert any(".sites." in name for name in after) == (variant == "tokens")
+    assert (task.output() / "tokens_final.safetensors").exists() == (variant == "tokens")
+    assert predicted(task).shape == (20, 22, 24)
+
+
+def test_a_class_is_trained_by_itself_or_with_the_others(task: Any, pretrained: Path) -> None:
+    for jointly, passes in ((False, [["organ"], ["lesion"]]), (True, [["organ", "lesion"]])):
+        trainer = tune(task, pretrained, jointly=jointly)
+        assert trainer.punet.groups == passes
+        assert predicted(task).shape == (20, 22, 24)
+
+
+@pytest.mark.parametrize("stage", ["pretraining", "tuning"])
+def test_a_run_continued_equals_one_never_stopped(task: Any, pretrained: Path, stage: str) -> None:
+    weights = None if stage == "pretraining" else pretrained
+    task.trainer_name = PRETRAINER if stage == "pretraining" else TUNER
+    punet_plans(task, epochs=2)
+    task.trainer(pretrained=weights).run_training()
+    never_stopped = task.checkpoint()
+    task.interrupt(task.trainer(pretrained=weights), before_epoch=1)
+    (task.output() / "checkpoint_final.pth").unlink()
+    continued = task.trainer(continued=True)
+    continued.run_training()
+    assert continued.current_epoch == 2
+    after = task.checkpoint()
+    for part in ("network_weights", *(["teacher_weights"] if stage == "pretraining" else [])):
+        assert all(torch.equal(after[part][name], never_stopped[part][name]) for name in after[part])
+
+
+def test_regions_with_an_ignore_label(task: Any, pretrained: Path) -> None:
+    regions = {"background": 0, "whole": [1, 2], "lesion": 2, "ignore": 3}
+    task.change_dataset(lambda about: about.update(labels=regions, regions_class_order=[1, 2]))
+    task.preprocess(lambda labels: np.where(np.indices(labels.shape)[0] < 4, 3, labels))
+    tune(task, pretrained)
+    assert "1 of 2 classes start from the pretrained tokens" in task.log()
+    written = json.loads((task.output().parent / "plans.json").read_text())["slpt"]
+    assert (written["classes"], written["region_based"]) == (["whole", "lesion"], True)
+    assert set(np.unique(predicted(task))) <= {0, 1, 2}
+
+
+def test_what_does_not_fit_is_refused_before_anything_is_written(task: Any, pretrained: Path) -> None:
+    task.trainer_name = TUNER
+    with pytest.raises(ArchitectureError, match=r"trains a PUNet, and the plans describe a PlainConvUNet"):
+        task.trainer(pretrained=pretrained)
+    punet_plans(task)
+    with pytest.raises(CheckpointError, match="tunes a pretrained network and got none"):
+        task.run()
+    with pytest.raises(ArchitectureError, match="do not fit this network"):
+        task.run(pretrained=task.pretrained)
+    task.trainer_name = PRETRAINER
+    with pytest.raises(CheckpointError, match="starts from random weights"):
+        task.run(pretrained=pretrained)
+    punet_plans(task, concurrent=["spleen"])
+    with pytest.raises(ConfigError, match=r'"concurrent"\]: unknown label .spleen.; known: organ, lesion'):
+        task.run()
+    task.trainer_name = "nnUNetTrainerSLPT"
+    punet_plans(task)
+    with pytest.raises(ArchitectureError, match="nnUNetTrainerPUNet"):
+        task.run(pretrained=pretrained)
+    assert not list(task.results.glob("*/*"))

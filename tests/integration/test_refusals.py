@@ -146,7 +146,7 @@ REFUSED = [
     ),
     (another_topology, ArchitectureError, ["got 4, 8, 8, expected 4, 8, 12", "nnunet_slpt_plan -d TARGET"]),
     (more_channels, ArchitectureError, ["input channels", "got 1, expected 2"]),
-    (unknown_key, ConfigError, ["unknown key 'promts'", "known: prompts, prompt_channels"]),
+    (unknown_key, ConfigError, ["unknown key 'promts'", "known: optimizer, learning_rate"]),
     (no_prompts, ConfigError, ['["prompts"] is 0', "expected a whole number from 1 on", "default, 3"]),
     (primus, ArchitectureError, ["Primus", "Supported: PlainConvUNet, ResidualEncoderUNet", "Use plans"]),
     (cascade, ArchitectureError, ["3d_cascade_fullres", "cascade", "Use 3d_fullres"]),

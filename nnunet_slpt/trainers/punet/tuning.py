@@ -19,6 +19,8 @@ from nnunet_slpt.trainers.punet.training import PUNetTrainer
 from nnunet_slpt.trainers.start import Recipe, load_pretrained
 
 TOKEN_FILE = "tokens_final.safetensors"
+FEW_WEIGHTS = Recipe("AdamW", learning_rate=1e-2, weight_decay=0.0)
+MANY_WEIGHTS = Recipe("AdamW", learning_rate=1e-3, weight_decay=1e-2)  # the pretraining's own
 
 
 class nnUNetTrainerPUNet(PUNetTrainer):
@@ -31,9 +33,14 @@ class nnUNetTrainerPUNet(PUNetTrainer):
         PUNet (arXiv:2211.09233).
     """
 
-    recipe = Recipe("AdamW", learning_rate=1e-2, weight_decay=0.0)
+    recipe = FEW_WEIGHTS
     tuned = "Tokens inside"
     settings = PUNetConfig
+
+    @classmethod
+    def recipe_for(cls, config: PUNetConfig) -> Recipe:
+        """Where much of the body is tuned, as it was pretrained."""
+        return MANY_WEIGHTS if config.tuned in ("decoder", "full") else FEW_WEIGHTS
 
     @staticmethod
     def build_network_architecture(
