@@ -174,12 +174,12 @@ def time_network(name: str, args: argparse.Namespace) -> dict[str, Any]:
     ratios = {key: [one[key] / one[base] for one in rounds] for key, base in RATIOS.items()}
     return {
         "parameters": bench.parameters,
-        "seconds": {key: _spread(values) for key, values in times.items()},
-        "ratio to plain": {key: _spread(values) for key, values in ratios.items()},
+        "seconds": {key: spread(values) for key, values in times.items()},
+        "ratio to plain": {key: spread(values) for key, values in ratios.items()},
     }
 
 
-def _spread(values: list[float]) -> dict[str, float]:
+def spread(values: list[float]) -> dict[str, float]:
     return {"min": round(min(values), 4), "median": round(median(values), 4), "max": round(max(values), 4)}
 
 
