@@ -47,7 +47,7 @@ lint: venv
 
 # The last line says how many tests ran; -ra names each skipped one with its reason.
 test: lint
-	$(RUN) -m pytest --cov
+	$(RUN) -m pytest --cov -n auto --maxprocesses 4 --dist loadfile
 
 demo: $(VENV)/.installed
 	$(RUN) examples/demo/run.py $(if $(DATA),--data "$(DATA)") $(if $(OUTPUT),--output "$(OUTPUT)")

@@ -62,7 +62,7 @@ def test_the_same_settings_pass() -> None:
 
 def test_every_changed_setting_is_named() -> None:
     then = PromptConfig(prompts=4, seed=3).as_block()
-    with pytest.raises(CheckpointError, match=r"prompts: got 3, expected 4; seed: got 0, expected 3"):
+    with pytest.raises(CheckpointError, match=r"seed: got 0, expected 3; prompts: got 3, expected 4"):
         check_same_settings(checkpoint(**then), PromptConfig())
 
 

@@ -40,7 +40,7 @@ def test_tokens_that_are_all_alike_leave_no_doubt():
     for name in net.class_names:
         net.prompt(name).head.copy_(net.prompt(name).head[:1].expand_as(net.prompt(name).head))
     for prediction in net.predict_prompts(images()):
-        torch.testing.assert_close(prediction, net(images()))
+        torch.testing.assert_close(prediction, net(images()), rtol=1e-4, atol=1e-4)
 
 
 @torch.no_grad()

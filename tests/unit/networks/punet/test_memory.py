@@ -45,7 +45,7 @@ def kept_by_autograd(made: Any, x: torch.Tensor) -> float:
 def test_it_is_near_what_autograd_keeps(axes: int, size: tuple[int, ...], features: list[int]) -> None:
     made = network("organ", axes=axes, patch_size=size, features_per_stage=features, tokens=16)
     x = torch.randn(1, 2, *size)
-    assert numbers_kept(made.body.plan, 16) == pytest.approx(kept_by_autograd(made, x), rel=0.03)
+    assert numbers_kept(made.body.plan, 16) == pytest.approx(kept_by_autograd(made, x), rel=0.1)
 
 
 @pytest.mark.parametrize("axes", [2, 3])
