@@ -20,11 +20,9 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import Tensor, nn
 
-from nnunet_slpt.errors import CheckpointError
 from nnunet_slpt.networks import check_architecture
 from nnunet_slpt.networks.lora import add_lora, is_lora
 from nnunet_slpt.networks.stock import StockUNet, choose_tuned, rest_frozen
-from nnunet_slpt.trainers.host import requested_weights
 from nnunet_slpt.trainers.start import Recipe
 from nnunet_slpt.trainers.tuning import TuningTrainer
 
@@ -103,13 +101,7 @@ class nnUNetTrainerScratch(nnUNetTrainerFullAdamW):
 
     def initialize(self) -> None:
         """As nnU-Net; refuses ``-pretrained_weights`` and forgets what the plans recorded."""
-        if requested_weights() is not None:
-            with self._leaving_nothing_behind():
-                raise CheckpointError(
-                    "nnUNetTrainerScratch starts from random weights and got -pretrained_weights. Leave them "
-                    "out, or fine-tune with -tr nnUNetTrainerFullAdamW."
-                )
-        self.note_pretrained(None)
+        self.refuse_pretrained("To fine-tune them, take -tr nnUNetTrainerFullAdamW.")
         super().initialize()
 
     def _start(self) -> str:

@@ -114,6 +114,23 @@ class TuningTrainer(nnUNetTrainer):
         self.note_pretrained(str(requested))
         self.network = nn.Module()
 
+    def refuse_pretrained(self, instead: str) -> None:
+        """For a training from random weights: forget what the plans recorded.
+
+        Args:
+            instead: what to do for whoever passes ``-pretrained_weights``.
+
+        Raises:
+            CheckpointError: somebody does.
+        """
+        if requested_weights() is not None:
+            with self._leaving_nothing_behind():
+                raise CheckpointError(
+                    f"{type(self).__name__} starts from random weights and got -pretrained_weights. Leave "
+                    f"them out. {instead}"
+                )
+        self.note_pretrained(None)
+
     def note_pretrained(self, checkpoint: str | None) -> None:
         """Start from this checkpoint, whatever the plans recorded.
 

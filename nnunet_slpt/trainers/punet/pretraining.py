@@ -21,11 +21,10 @@ from torch import distributed as dist
 
 from nnunet_slpt.config import PUNetPretrainConfig
 from nnunet_slpt.datasets import UNLABELLED
-from nnunet_slpt.errors import CheckpointError, ConfigError, one_of
+from nnunet_slpt.errors import ConfigError, one_of
 from nnunet_slpt.files import write_bytes
 from nnunet_slpt.losses.focal import FocalLoss
 from nnunet_slpt.networks.punet import LabelPUNet
-from nnunet_slpt.trainers.host import requested_weights
 from nnunet_slpt.trainers.punet.self_supervision import SelfSupervision
 from nnunet_slpt.trainers.punet.training import PUNetTrainer
 from nnunet_slpt.trainers.start import Recipe
@@ -76,13 +75,7 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
 
     def initialize(self) -> None:
         """As nnU-Net, with a teacher; refuses ``-pretrained_weights``."""
-        if requested_weights() is not None:
-            with self._leaving_nothing_behind():
-                raise CheckpointError(
-                    "nnUNetTrainerPUNetPretrain starts from random weights and got -pretrained_weights. "
-                    "Leave them out; -tr nnUNetTrainerPUNet tunes a pretrained network."
-                )
-        self.note_pretrained(None)
+        self.refuse_pretrained("To tune tokens in them, take -tr nnUNetTrainerPUNet.")
         super().initialize()
         self.supervision = SelfSupervision(self.punet.body, self.config.hidden, self.config.prototypes)
 
