@@ -77,12 +77,12 @@ def plan_simulation(request: Request) -> Plan:
         SLPTError: it cannot be done, or the folder holds another simulation.
     """
     check_packages()
-    source = read_source(request.dataset, request.test, request.pool)
-    budgets = [parse_budget(text, len(source.pool)) for text in request.budgets]
-    grid = make_grid(request.methods, request.strategies, budgets, request.seeds)
     models = read_models(request.models, request.configuration)
     for method in request.methods:
         models.check_method(method)
+    source = read_source(request.dataset, request.test, request.pool)
+    budgets = [parse_budget(text, len(source.pool)) for text in request.budgets]
+    grid = make_grid(request.methods, request.strategies, budgets, request.seeds)
     question = _question(request, source, models, sorted(budgets))
     check_question(request.output / RECORD, question)
     mine = tuple(part_of(grid, request.parts, request.part))
