@@ -3,7 +3,7 @@
 Owns what nnU-Net's LabelManager makes of names and values. Must not import anything of this package.
 """
 
-__all__ = ["Labels", "has_regions", "head_rows", "output_channels"]
+__all__ = ["Labels", "class_names", "has_regions", "head_rows", "output_channels"]
 
 from collections.abc import Mapping, Sequence
 
@@ -50,3 +50,14 @@ def output_channels(labels: Labels) -> dict[str, int]:
         return {name: channel for channel, name in enumerate(regions)}
     ordered = sorted({value[0] for value in values.values()})
     return {name: ordered.index(value[0]) for name, value in values.items()}
+
+
+def class_names(labels: Labels) -> tuple[str, ...]:
+    """The names that have an output, but for the background, in the order of the outputs.
+
+    Args:
+        labels: of dataset.json.
+    """
+    channels = output_channels(labels)
+    background = {name for name, of in labels.items() if {*((of,) if isinstance(of, int) else of)} == {0}}
+    return tuple(name for name in sorted(channels, key=channels.__getitem__) if name not in background)

@@ -15,7 +15,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from nnunet_slpt.config import PromptConfig, PUNetConfig, TrainingConfig
 from nnunet_slpt.datasets import channel_count
 from nnunet_slpt.errors import PlanningError
-from nnunet_slpt.label_outputs import output_channels
+from nnunet_slpt.label_outputs import class_names
 from nnunet_slpt.networks import PromptedUNet
 from nnunet_slpt.networks.punet import PUNET, LabelPUNet
 from nnunet_slpt.networks.punet.body import windows_of
@@ -95,7 +95,7 @@ def _prompted_unet(
 def _punet(manager: PlansManager, configuration: str, dataset_json: Mapping[str, Any]) -> FrozenNetwork:
     settings = manager.get_configuration(configuration)
     return LabelPUNet(
-        [name for name in output_channels(dataset_json["labels"]) if name != "background"],
+        class_names(dataset_json["labels"]),
         input_channels=channel_count(dataset_json),
         patch_size=settings.patch_size,
         **settings.network_arch_init_kwargs,

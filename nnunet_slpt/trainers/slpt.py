@@ -17,14 +17,13 @@ from torch import Tensor, nn
 from nnunet_slpt.config import PromptConfig
 from nnunet_slpt.losses import diversity_loss, pairwise_cosine
 from nnunet_slpt.networks import PromptedUNet, check_architecture
-from nnunet_slpt.trainers.gradients import take_step
 from nnunet_slpt.trainers.objective import prompt_objective
 from nnunet_slpt.trainers.prompt_file import save_prompts
-from nnunet_slpt.trainers.start import Recipe
+from nnunet_slpt.trainers.start import FEW_WEIGHTS
 from nnunet_slpt.trainers.training_cases import foreground_frequency
 from nnunet_slpt.trainers.tuning import TuningTrainer
 from nnunet_slpt.trainers.views import MultiViewTransform, view_pipelines
-from nnunet_slpt.trainers.watch import RunWatch, disagreement, has_foreground
+from nnunet_slpt.trainers.watch import disagreement, has_foreground
 
 PROMPT_FILE = "prompts_final.safetensors"
 WATCHED_BATCHES = 5  # validation batches on which the K predictions are compared
@@ -40,7 +39,7 @@ class nnUNetTrainerSLPT(TuningTrainer):
         SLPT (arXiv:2308.04911).
     """
 
-    recipe = Recipe("AdamW", learning_rate=1e-2, weight_decay=0.0)
+    recipe = FEW_WEIGHTS
     tuned = "Prompts inside"
 
     def __init__(
@@ -53,8 +52,6 @@ class nnUNetTrainerSLPT(TuningTrainer):
     ) -> None:
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.prompt_losses: list[nn.Module] = []
-        # A gradient scaler finds its scale by steps that it skips.
-        self.watch = RunWatch(unusable_steps_to_warn=1 if self.grad_scaler is None else 20)
         self.disagreements: list[float] = []
         self.steps = 0  # since the first epoch
 
@@ -161,8 +158,7 @@ class nnUNetTrainerSLPT(TuningTrainer):
                 self.backward(value)
                 losses.append(value.detach())
             prompts.backward(leaves.grad)
-        finite = take_step(self.tuned_parameters(), self.optimizer, self.grad_scaler, self.is_ddp)
-        self._warn(self.watch.after_step(finite, has_foreground(targets[0], self.label_manager)))
+        self.take_step(has_foreground(targets[0], self.label_manager))
         return {"loss": torch.stack(losses).mean().cpu().numpy()}
 
     def on_validation_epoch_start(self) -> None:
@@ -188,7 +184,7 @@ class nnUNetTrainerSLPT(TuningTrainer):
         self.print_to_log_file(
             f"Cosines of the prompts {pairs}, disagreement of their predictions {apart:.4f}"
         )
-        self._warn(self.watch.after_epoch(cosines, apart))
+        self.warn(self.watch.after_epoch(cosines, apart))
 
     def on_train_end(self) -> None:
         """As nnU-Net; writes the tuned weights alone beside the whole checkpoint."""
@@ -209,10 +205,6 @@ class nnUNetTrainerSLPT(TuningTrainer):
         """As nnU-Net; whose turn it is follows from the epoch, in a continued run too."""
         super().on_epoch_start()
         self.steps = self.current_epoch * self.num_iterations_per_epoch
-
-    def _warn(self, warning: str | None) -> None:
-        if warning is not None:
-            self.print_to_log_file(warning)
 
 
 def _levels(target: Tensor | list[Tensor]) -> list[Tensor]:

@@ -4,6 +4,7 @@ Writes nothing. Must not import the trainer.
 """
 
 __all__ = [
+    "FEW_WEIGHTS",
     "Recipe",
     "Startable",
     "check_same_settings",
@@ -61,6 +62,9 @@ class Recipe:
         )
 
 
+FEW_WEIGHTS = Recipe("AdamW", learning_rate=1e-2, weight_decay=0.0)
+
+
 class Heads(Protocol):
     """The segmentation heads of a network."""
 
@@ -84,11 +88,7 @@ class Startable(FrozenNetwork, Protocol):
 
 
 def checked_config(
-    plans: dict[str, Any],
-    configuration: str,
-    dataset_json: Mapping[str, Any],
-    recipe: Recipe,
-    kind: type[Config],
+    plans: dict[str, Any], configuration: str, dataset_json: Mapping[str, Any], config: Config
 ) -> Config:
     """The configuration of a training, complete, if these plans can be trained with.
 
@@ -96,14 +96,11 @@ def checked_config(
         plans: nnU-Net's plans, with or without an ``slpt`` block.
         configuration: the one to train, such as ``3d_fullres``.
         dataset_json: tells whether labels are regions.
-        recipe: for what the block leaves open.
-        kind: what the trainer can be told.
+        config: what the block says, and the trainer's recipe where it leaves something open.
 
     Raises:
-        ConfigError: the ``slpt`` block is wrong.
         ArchitectureError: a cascade.
     """
-    config = kind.from_plans(plans)
     manager = PlansManager(plans)
     settings = manager.get_configuration(configuration)
     if settings.previous_stage_name is not None:
@@ -112,7 +109,7 @@ def checked_config(
             "channels that no pretrained network knows. Use 3d_fullres, 3d_lowres or 2d."
         )
     regions = bool(manager.get_label_manager(dataset_json).has_regions)
-    return replace(recipe.fill(config), region_based=regions)
+    return replace(config, region_based=regions)
 
 
 def load_pretrained(network: FrozenNetwork, config: TrainingConfig) -> tuple[Pretrained, str]:

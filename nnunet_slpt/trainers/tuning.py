@@ -8,6 +8,7 @@ __all__ = ["TuningTrainer"]
 import random
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -22,7 +23,7 @@ from nnunet_slpt.config import PLANS_KEY, PromptConfig, TrainingConfig
 from nnunet_slpt.errors import CheckpointError
 from nnunet_slpt.networks import check_architecture
 from nnunet_slpt.pretrained import read_checkpoint
-from nnunet_slpt.trainers.gradients import unwrap
+from nnunet_slpt.trainers.gradients import take_step, unwrap
 from nnunet_slpt.trainers.host import map_cuda_storages_to_cpu, requested_weights
 from nnunet_slpt.trainers.start import (
     Recipe,
@@ -33,6 +34,7 @@ from nnunet_slpt.trainers.start import (
     start_from_pretrained,
 )
 from nnunet_slpt.trainers.training_cases import check_cases, check_folder
+from nnunet_slpt.trainers.watch import RunWatch
 
 
 class TuningTrainer(nnUNetTrainer):
@@ -72,8 +74,8 @@ class TuningTrainer(nnUNetTrainer):
         """What the plans' block says, complete; refuses plans that cannot be trained with."""
         # Another network's plans have another block, too: that is not what is wrong with them.
         cls.check_network(PlansManager(plans).get_configuration(configuration).network_arch_class_name)
-        recipe = cls.recipe_for(cls.settings.from_plans(plans))
-        return checked_config(plans, configuration, dataset_json, recipe, cls.settings)
+        config = cls.settings.from_plans(plans)
+        return checked_config(plans, configuration, dataset_json, cls.recipe_for(config).fill(config))
 
     @classmethod
     def recipe_for(cls, config: Any) -> Recipe:
@@ -214,6 +216,21 @@ class TuningTrainer(nnUNetTrainer):
     def backward(self, loss: Tensor) -> None:
         """Add a loss's gradients, scaled if there is a gradient scaler."""
         (loss if self.grad_scaler is None else self.grad_scaler.scale(loss)).backward()
+
+    @cached_property
+    def watch(self) -> RunWatch:
+        """What the steps of this run are watched for. A gradient scaler finds its scale by skipping some."""
+        return RunWatch(unusable_steps_to_warn=1 if self.grad_scaler is None else 20)
+
+    def take_step(self, has_foreground: bool) -> None:
+        """Use the gradients; warn of steps that could not be used, or that saw nothing."""
+        finite = take_step(self.tuned_parameters(), self.optimizer, self.grad_scaler, self.is_ddp)
+        self.warn(self.watch.after_step(finite, has_foreground))
+
+    def warn(self, warning: str | None) -> None:
+        """Put a warning into the log, if there is one."""
+        if warning is not None:
+            self.print_to_log_file(warning)
 
     def _leaving_nothing_behind(self) -> AbstractContextManager[None]:
         made = [self.output_folder, self.output_folder_base, Path(self.output_folder_base).parent]

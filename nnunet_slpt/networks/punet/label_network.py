@@ -5,7 +5,7 @@ Owns how the background comes in, what is tuned in each variant, and how predict
 
 __all__ = ["MEMBERS", "LabelPUNet"]
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -47,8 +47,7 @@ class LabelPUNet(PUNet):
     @property
     def groups(self) -> list[list[str]]:
         """Classes that share a pass: all of them, or each by itself."""
-        together = self.jointly or not self.stages
-        return [self.class_names] if together else [[name] for name in self.class_names]
+        return self.passes(self.class_names, self.jointly)
 
     def forward(self, x: Tensor, names: Sequence[str] | None = None, jointly: bool | None = None) -> Tensor:
         """Segment a batch.
@@ -110,9 +109,4 @@ class LabelPUNet(PUNet):
 
 def _is_tuned(variant: str, of_decoder: bool, values: Tensor) -> bool:
     """Whether a parameter of the body is tuned."""
-    chosen: dict[str, Callable[[], bool]] = {
-        "decoder": lambda: of_decoder,
-        "bias_norm": lambda: values.ndim == 1,
-        "full": lambda: True,
-    }
-    return variant in chosen and chosen[variant]()
+    return {"decoder": of_decoder, "bias_norm": values.ndim == 1, "full": True}.get(variant, False)

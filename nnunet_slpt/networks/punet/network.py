@@ -6,6 +6,7 @@ Owns which class is which, what is tuned, and how several classes are asked for.
 __all__ = ["PUNet"]
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from nnunet_slpt.networks.punet.head import likeness, logits_of
 from nnunet_slpt.networks.punet.plan import BodyPlan
 from nnunet_slpt.networks.punet.tokens import TOKENS, ClassPrompt, prompted_stages
 
+Class = TypeVar("Class")  # its name, or its prompt
 # In front of a class's name, for torch's containers have attributes that a class may be called.
 CLASS = "class:"
 
@@ -178,17 +180,23 @@ class PUNet(nn.Module):
         Args:
             x: images (B, C_in, *S).
             prompts: one or more.
-            jointly: in one pass; so it is always where the body takes no tokens, which is then the same.
+            jointly: in one pass.
 
         Returns:
             Logits (B, prompts, *S), in float32.
         """
-        together = [prompts] if jointly or not self.stages else [[prompt] for prompt in prompts]
         likenesses = []
-        for group in together:
+        for group in self.passes(prompts, jointly):
             features = self.body(x, group, self.adapters)
             likenesses += [likeness(features, prompt.head) for prompt in group]
         return logits_of(torch.stack(likenesses, 1))
+
+    def passes(self, classes: Sequence[Class], jointly: bool) -> list[list[Class]]:
+        """Classes that share a pass through the body: all of them, or each by itself.
+
+        Where the body takes no tokens one pass serves all, and gives the same.
+        """
+        return [[*classes]] if jointly or not self.stages else [[one] for one in classes]
 
     def encoder_features(self, x: Tensor) -> list[Tensor]:
         """What the encoder sees in images, whichever classes there are: its stages' features, finest first.

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nnunet_slpt.datasets import NOT_ANNOTATED
-from nnunet_slpt.label_outputs import Labels, has_regions, output_channels
+from nnunet_slpt.label_outputs import Labels, class_names, has_regions
 
 IGNORE = "ignore"
 
@@ -39,12 +39,8 @@ class Classes:
             labels: of dataset.json.
         """
         values = {name: (of,) if isinstance(of, int) else tuple(of) for name, of in labels.items()}
-        channels = output_channels(labels)
-        names = sorted(
-            (name for name in channels if set(values[name]) != {0}), key=lambda name: channels[name]
-        )
-        ignored = values.get(IGNORE, ())
-        return cls({name: values[name] for name in names}, ignored, not has_regions(labels))
+        of_classes = {name: values[name] for name in class_names(labels)}
+        return cls(of_classes, values.get(IGNORE, ()), not has_regions(labels))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -26,8 +26,7 @@ from nnunet_slpt.files import write_bytes
 from nnunet_slpt.losses.focal import FocalLoss
 from nnunet_slpt.networks.punet import LabelPUNet
 from nnunet_slpt.trainers.punet.self_supervision import SelfSupervision
-from nnunet_slpt.trainers.punet.training import PUNetTrainer
-from nnunet_slpt.trainers.start import Recipe
+from nnunet_slpt.trainers.punet.training import AS_PRETRAINED, PUNetTrainer
 from nnunet_slpt.trainers.training_cases import check_numbers
 
 TEACHER = "teacher_weights"  # in the checkpoint, so that a continued run goes on as it would have
@@ -44,7 +43,7 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
         PUNet (arXiv:2211.09233).
     """
 
-    recipe = Recipe("AdamW", learning_rate=1e-3, weight_decay=1e-2)
+    recipe = AS_PRETRAINED
     tuned = "From scratch:"
     settings = PUNetPretrainConfig
     supervision: SelfSupervision

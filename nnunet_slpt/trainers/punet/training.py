@@ -1,21 +1,20 @@
 """What PUNet's two trainers share: the network, its classes by name, and how it is hooked into nnU-Net."""
 
-__all__ = ["PUNetTrainer"]
+__all__ = ["AS_PRETRAINED", "PUNetTrainer"]
 
 from dataclasses import replace
 from typing import Any
 
 import torch
-from nnunetv2.training.loss.compound_losses import DC_and_BCE_loss
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
-from torch import nn
 
 from nnunet_slpt.errors import ArchitectureError
 from nnunet_slpt.networks.punet import PUNET, LabelPUNet
-from nnunet_slpt.trainers.gradients import take_step
 from nnunet_slpt.trainers.punet.classes import Classes
+from nnunet_slpt.trainers.start import Recipe
 from nnunet_slpt.trainers.tuning import TuningTrainer
-from nnunet_slpt.trainers.watch import RunWatch
+
+AS_PRETRAINED = Recipe("AdamW", learning_rate=1e-3, weight_decay=1e-2)
 
 
 class PUNetTrainer(TuningTrainer):
@@ -35,7 +34,6 @@ class PUNetTrainer(TuningTrainer):
         super().__init__(plans, configuration, fold, dataset_json, device)
         self.enable_deep_supervision = False
         self.classes = Classes.of(dataset_json["labels"])
-        self.watch = RunWatch(unusable_steps_to_warn=1 if self.grad_scaler is None else 20)
 
     @classmethod
     def configure(cls, plans: dict[str, Any], configuration: str, dataset_json: dict[str, Any]) -> Any:
@@ -60,9 +58,8 @@ class PUNetTrainer(TuningTrainer):
     @staticmethod
     def measures(configuration_manager: Any, input_channels: int) -> dict[str, Any]:
         """What a ``PUNet`` takes, from nnU-Net's plans."""
-        planned = dict(configuration_manager.network_arch_init_kwargs)
         return {
-            **planned,
+            **configuration_manager.network_arch_init_kwargs,
             "input_channels": input_channels,
             "patch_size": configuration_manager.patch_size,
         }
@@ -89,24 +86,3 @@ class PUNetTrainer(TuningTrainer):
     def get_training_transforms(*args: Any, **kwargs: Any) -> Any:
         """As nnU-Net, but labels stay a map: regions are cut out of it class by class."""
         return nnUNetTrainer.get_training_transforms(*args, **{**kwargs, "regions": None})
-
-    def class_loss(self) -> nn.Module:
-        """nnU-Net's loss for regions, on one class or several at a time."""
-        loss: nn.Module = DC_and_BCE_loss(
-            {},
-            {
-                "batch_dice": self.configuration_manager.batch_dice,
-                "do_bg": True,
-                "smooth": 1e-5,
-                "ddp": self.is_ddp,
-            },
-            use_ignore_label=True,
-        )
-        return loss
-
-    def take_step(self, has_foreground: bool) -> None:
-        """Use the gradients; warn of steps that could not be used, or that saw nothing."""
-        finite = take_step(self.tuned_parameters(), self.optimizer, self.grad_scaler, self.is_ddp)
-        warning = self.watch.after_step(finite, has_foreground)
-        if warning is not None:
-            self.print_to_log_file(warning)

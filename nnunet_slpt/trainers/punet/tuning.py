@@ -5,22 +5,22 @@ Owns how tokens of new classes are tuned in a frozen body, and what is tuned ins
 
 __all__ = ["nnUNetTrainerPUNet"]
 
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
+from nnunetv2.training.loss.compound_losses import DC_and_BCE_loss
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
 
 from nnunet_slpt.config import PUNetConfig
 from nnunet_slpt.networks.punet import LabelPUNet
 from nnunet_slpt.trainers.punet.token_file import save_tokens
-from nnunet_slpt.trainers.punet.training import PUNetTrainer
-from nnunet_slpt.trainers.start import Recipe, load_pretrained
+from nnunet_slpt.trainers.punet.training import AS_PRETRAINED, PUNetTrainer
+from nnunet_slpt.trainers.start import FEW_WEIGHTS, Recipe, load_pretrained
 
 TOKEN_FILE = "tokens_final.safetensors"
-FEW_WEIGHTS = Recipe("AdamW", learning_rate=1e-2, weight_decay=0.0)
-MANY_WEIGHTS = Recipe("AdamW", learning_rate=1e-3, weight_decay=1e-2)  # the pretraining's own
 
 
 class nnUNetTrainerPUNet(PUNetTrainer):
@@ -40,7 +40,7 @@ class nnUNetTrainerPUNet(PUNetTrainer):
     @classmethod
     def recipe_for(cls, config: PUNetConfig) -> Recipe:
         """Where much of the body is tuned, as it was pretrained."""
-        return MANY_WEIGHTS if config.tuned in ("decoder", "full") else FEW_WEIGHTS
+        return AS_PRETRAINED if config.tuned in ("decoder", "full") else FEW_WEIGHTS
 
     @staticmethod
     def build_network_architecture(
@@ -67,22 +67,36 @@ class nnUNetTrainerPUNet(PUNetTrainer):
             "start from the pretrained tokens."
         )
 
+    @cached_property
+    def class_loss(self) -> nn.Module:
+        """nnU-Net's loss for regions, on one class or several at a time."""
+        loss: nn.Module = DC_and_BCE_loss(
+            {},
+            {
+                "batch_dice": self.configuration_manager.batch_dice,
+                "do_bg": True,
+                "smooth": 1e-5,
+                "ddp": self.is_ddp,
+            },
+            use_ignore_label=True,
+        )
+        return loss
+
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """One optimizer step: the classes one after the other, so that memory does not grow with them."""
         data = batch["data"].to(self.device, non_blocking=True)
         label_map = batch["target"].to(self.device, non_blocking=True)
-        loss = self.class_loss()
         self.optimizer.zero_grad(set_to_none=True)
-        losses = []
+        losses, seen = [], []
         with self.without_sync():
             for names in self.punet.groups:
+                target = self.classes.target(label_map, names)
                 with self.autocast():
-                    logits = self.network(data, names)
-                    value = loss(logits, self.classes.target(label_map, names))
+                    value = self.class_loss(self.network(data, names), target)
                 self.backward(value)
                 losses.append(value.detach())
-        seen = self.classes.target(label_map, self.classes.names)[:, :-1]
-        self.take_step(has_foreground=bool(seen.any()))
+                seen.append(target[:, :-1].any())
+        self.take_step(has_foreground=bool(torch.stack(seen).any()))
         return {"loss": torch.stack(losses).mean().cpu().numpy()}
 
     def on_train_end(self) -> None:

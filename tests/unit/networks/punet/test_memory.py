@@ -40,12 +40,20 @@ def kept_by_autograd(made: Any, x: torch.Tensor) -> float:
     return sum(size for size, _ in kept.values()) / 4 / len(x)
 
 
-@pytest.mark.parametrize(("axes", "size"), [(3, (8, 20, 24)), (2, (64, 48))])
-@pytest.mark.parametrize("features", [[4, 8, 12], [32, 64, 128], [128, 128, 128]])
+@pytest.mark.parametrize(
+    ("axes", "size", "features"),
+    [
+        # Masks and biases of pairs do not grow with the patch, and weigh more beside narrow features.
+        (3, (16, 40, 48), [4, 8, 12]),
+        (2, (128, 96), [4, 8, 12]),
+        *((3, (8, 20, 24), wide) for wide in ([32, 64, 128], [128, 128, 128])),
+        *((2, (64, 48), wide) for wide in ([32, 64, 128], [128, 128, 128])),
+    ],
+)
 def test_it_is_near_what_autograd_keeps(axes: int, size: tuple[int, ...], features: list[int]) -> None:
     made = network("organ", axes=axes, patch_size=size, features_per_stage=features, tokens=16)
     x = torch.randn(1, 2, *size)
-    assert numbers_kept(made.body.plan, 16) == pytest.approx(kept_by_autograd(made, x), rel=0.1)
+    assert numbers_kept(made.body.plan, 16) == pytest.approx(kept_by_autograd(made, x), rel=0.03)
 
 
 @pytest.mark.parametrize("axes", [2, 3])
