@@ -49,6 +49,7 @@ def main() -> int:
         "--task", type=Path, required=True, help="folder with dataset, split.json, pretrained"
     )
     parser.add_argument("--network", default="Small", help="of the pretrained ones")
+    parser.add_argument("--punet", type=Path, help="model of `punet_pretraining.py`, to compare with")
     parser.add_argument("--work", type=Path, required=True, help="folder for the campaigns")
     parser.add_argument("--name", help="of the comparison (default: TASK_NETWORK)")
     parser.add_argument("words", nargs="+", metavar="-- OPTIONS", help="of nnunet_slpt_simulate")
@@ -62,14 +63,16 @@ def main() -> int:
         write(output / f"{part}.json", json.dumps(sorted(split[part])).encode())
     (model,) = (args.task / "pretrained").glob(f"*/*__nnUNetPlans{args.network}__*")
     (dataset,) = args.task.glob("Dataset*")
-    link = output / model.name
-    if not link.is_symlink():
-        link.symlink_to(model.resolve())
+    models = [model, *([args.punet] if args.punet else [])]
+    for one in models:
+        link = output / one.name
+        if not link.is_symlink():
+            link.symlink_to(one.resolve())
     # Relative to the work folder, because each cell tells the command that made it.
     here = Path(name)
     command = [
         str(Path(sys.executable).with_name("nnunet_slpt_simulate")),
-        *("-d", dataset.name, "-m", here / model.name, "-o", here),
+        *("-d", dataset.name, "-m", *(here / one.name for one in models), "-o", here),
         *("--pool", here / "pool.json", "--test", here / "test.json", *args.words),
     ]
     own = {"nnUNet_raw": str(args.task.resolve()), "nnUNet_compile": "f"}

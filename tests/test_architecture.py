@@ -45,7 +45,9 @@ MAY_IMPORT_HOST = {"trainers", "planners", "preprocessing", "doctor", "pretraine
 # PUNet's body is built from nnU-Net's convolution blocks, which its own networks are built from.
 CONVOLUTIONS = "networks/punet/convolutions.py"
 # Of the other parts, these files alone: that one, and those that read datasets and run the network.
-FILES_THAT_MAY_IMPORT_HOST = {f"selection/{name}.py" for name in ("maps", "network")} | {CONVOLUTIONS}
+FILES_THAT_MAY_IMPORT_HOST = {f"selection/{name}.py" for name in ("maps", "network", "place")} | {
+    CONVOLUTIONS
+}
 # Parts that may import only these, beside the standard library and this package.
 ONLY: dict[str, set[str]] = {
     "__init__": set(),

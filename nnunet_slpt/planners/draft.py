@@ -5,6 +5,7 @@ written at all.
 """
 
 __all__ = [
+    "AnyDraft",
     "Draft",
     "Request",
     "draft_plans",
@@ -75,32 +76,41 @@ class Request:
 
 
 @dataclass(frozen=True, eq=False)
-class Draft:
-    """Plans that can be written.
+class AnyDraft:
+    """Plans for a dataset that can be written.
 
     Args:
-        request: what was asked for.
         target: the dataset.
-        model: the pretrained model.
         plans: all of them.
         findings: what the user should know.
     """
 
-    request: Request
     target: Target
-    model: Model
     plans: dict[str, Any]
     findings: tuple[Finding, ...]
 
     @property
     def plans_file(self) -> Path:
         """Where nnU-Net looks for these plans."""
-        return self.target.preprocessed / f"{self.request.plans_name}.json"
+        return self.target.preprocessed / f"{self.plans['plans_name']}.json"
 
     @property
     def report_file(self) -> Path:
         """Where the report goes."""
-        return self.plans_file.with_name(f"{self.request.plans_name}_report.json")
+        return self.plans_file.with_name(f"{self.plans['plans_name']}_report.json")
+
+
+@dataclass(frozen=True, eq=False)
+class Draft(AnyDraft):
+    """Plans to tune a pretrained model.
+
+    Args:
+        request: what was asked for.
+        model: the pretrained model.
+    """
+
+    request: Request
+    model: Model
 
     @property
     def checkpoint(self) -> Path:
@@ -136,7 +146,7 @@ def draft_plans(request: Request) -> Draft:
     findings += findings_of(comparison, OF_IMAGES)  # takes long, if there is no fingerprint
     refuse(findings)
     plans = new_plans(request, comparison, block)
-    return Draft(request, target, model, plans, tuple(findings))
+    return Draft(target, plans, tuple(findings), request, model)
 
 
 def new_plans(request: Request, comparison: Comparison, block: TrainingConfig) -> dict[str, Any]:

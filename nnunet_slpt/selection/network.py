@@ -3,11 +3,10 @@
 Owns what the selection must know of nnU-Net's inference. Writes nothing.
 """
 
-__all__ = ["Model", "find_model_folder"]
+__all__ = ["Model"]
 
 import copy
 import hashlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -22,7 +21,6 @@ from acvl_utils.cropping_and_padding.padding import pad_nd_image
 from nnunetv2.inference.data_iterators import preprocessing_iterator_fromfiles
 from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 from nnunetv2.inference.sliding_window_prediction import compute_steps_for_sliding_window
-from nnunetv2.utilities.file_path_utilities import get_output_folder
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -31,21 +29,9 @@ from nnunet_slpt.datasets.cases import channel_count
 from nnunet_slpt.errors import CheckpointError, SelectionError
 from nnunet_slpt.selection.abilities import PromptsAsChannels, encoder_of, members_of
 from nnunet_slpt.selection.features import FeatureSums
+from nnunet_slpt.selection.place import find_checkpoints
 
 ImageFiles = tuple[str, Sequence[Path]]
-
-
-def find_model_folder(dataset: str, trainer: str, plans: str, configuration: str) -> Path:
-    """Where nnU-Net puts the model of these names, in ``nnUNet_results``.
-
-    Raises:
-        SelectionError: ``nnUNet_results`` is not set.
-    """
-    if "nnUNet_results" not in os.environ:
-        raise SelectionError(
-            "nnUNet_results is not set, so there is no place to look for the model. Set it, or pass -m."
-        )
-    return Path(get_output_folder(dataset, trainer, plans, configuration))
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +71,7 @@ class Model:
         Raises:
             CheckpointError: the folder is no model, or a fold or its checkpoint is missing.
         """
-        files = _checkpoints(folder, folds, checkpoint)
+        files = find_checkpoints(folder, folds, checkpoint)
         predictor = nnUNetPredictor(
             tile_step_size=step_size,
             use_mirroring=mirroring,
@@ -269,25 +255,6 @@ class Model:
     def _autocast(self) -> AbstractContextManager[Any]:
         # As nnU-Net: on CUDA alone.
         return torch.autocast("cuda") if self.predictor.device.type == "cuda" else nullcontext()
-
-
-def _checkpoints(folder: Path, folds: Sequence[str] | None, checkpoint: str) -> tuple[Path, ...]:
-    missing = [name for name in ("plans.json", "dataset.json") if not (folder / name).is_file()]
-    if missing:
-        raise CheckpointError(
-            f"{folder} is no model folder of nnU-Net: {' and '.join(missing)} missing. Expected a folder "
-            "such as nnUNet_results/DATASET/TRAINER__PLANS__CONFIGURATION; pass it with -m."
-        )
-    there = sorted(file.parent.name.removeprefix("fold_") for file in folder.glob(f"fold_*/{checkpoint}"))
-    # As nnU-Net: a model of all cases is only taken if asked for, or if there is nothing else.
-    wanted = list(folds) if folds else [fold for fold in there if fold != "all"] or there
-    absent = [fold for fold in wanted if fold not in there]
-    if absent or not wanted:
-        raise CheckpointError(
-            f"{folder} has no {checkpoint} of fold {', '.join(absent) or '(any)'}; it has folds "
-            f"{', '.join(there) or 'none'}. Choose with -f and -chk, or finish the training."
-        )
-    return tuple(folder / f"fold_{fold}" / checkpoint for fold in wanted)
 
 
 def _windows(grid: Sequence[int], patch_size: Sequence[int]) -> list[tuple[Any, ...]]:

@@ -21,8 +21,9 @@ from nnunet_slpt.errors import SelectionError, one_of
 from nnunet_slpt.selection.features import STAGES, feature_matrix
 from nnunet_slpt.selection.labels import count_foreground
 from nnunet_slpt.selection.maps import check_reader, on_image_grid, write_map
-from nnunet_slpt.selection.network import Model, find_model_folder
+from nnunet_slpt.selection.network import Model
 from nnunet_slpt.selection.passes import Passes
+from nnunet_slpt.selection.place import find_model_folder
 from nnunet_slpt.selection.pool import Pool
 from nnunet_slpt.selection.request import Request
 from nnunet_slpt.selection.strategies import Candidates, Strategy

@@ -6,6 +6,7 @@ Must not import the trainer: nnU-Net finds the class by the name in the file, as
 __all__ = ["join", "main"]
 
 import argparse
+import io
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,9 +21,10 @@ from torch import nn
 
 from nnunet_slpt.config import PromptConfig
 from nnunet_slpt.errors import ArchitectureError, CheckpointError, SLPTError
+from nnunet_slpt.files import write_bytes, write_json
 from nnunet_slpt.networks import PromptedUNet
 from nnunet_slpt.pretrained import base_hash, load_backbone, read_checkpoint
-from nnunet_slpt.trainers.prompt_file import PromptFile, read_prompts, written_whole
+from nnunet_slpt.trainers.prompt_file import PromptFile, read_prompts
 
 CHECKPOINT = "checkpoint_final.pth"
 
@@ -57,14 +59,13 @@ def join(
     replaced = [*folder.glob(f"{'fold_*' if changed else checkpoint.parent.name}/checkpoint_*.pth"), *changed]
     if not overwrite:
         _require_free(replaced)
-    content = _checkpoint_content(prompts, _joined_network(prompts, Path(base_checkpoint)))
+    content = _checkpoint(prompts, _joined_network(prompts, Path(base_checkpoint)))
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    with written_whole(checkpoint) as part:
-        torch.save(content, part)
-        for path in replaced:
-            _keep_backup(path)
-        for path, text in changed.items():
-            path.write_text(json.dumps(text, indent=4), encoding="utf-8")
+    for path in replaced:
+        _keep_backup(path)
+    for path, text in changed.items():
+        write_json(path, text)
+    write_bytes(checkpoint, content)
     return checkpoint
 
 
@@ -148,9 +149,9 @@ def _load_tuned(network: PromptedUNet, prompts: PromptFile) -> None:
             tensor.copy_(prompts.tensors[name])
 
 
-def _checkpoint_content(prompts: PromptFile, network: nn.Module) -> dict[str, Any]:
-    """What nnU-Net's predictor reads of a checkpoint."""
-    return {
+def _checkpoint(prompts: PromptFile, network: nn.Module) -> bytes:
+    """A file with what nnU-Net's predictor reads of a checkpoint."""
+    content = {
         "network_weights": network.state_dict(),
         "init_args": {
             "plans": prompts.plans,
@@ -161,6 +162,9 @@ def _checkpoint_content(prompts: PromptFile, network: nn.Module) -> dict[str, An
         "trainer_name": prompts.trainer_name,
         "inference_allowed_mirroring_axes": prompts.mirroring_axes,
     }
+    stream = io.BytesIO()
+    torch.save(content, stream)
+    return stream.getvalue()
 
 
 def _holds(path: Path, content: Mapping[str, Any]) -> bool:

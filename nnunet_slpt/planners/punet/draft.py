@@ -8,7 +8,6 @@ __all__ = ["PUNET_PLANS_NAME", "PretrainingDraft", "PretrainingRequest", "draft_
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from nnunetv2.preprocessing.normalization.map_channel_name_to_normalization import get_normalization_scheme
@@ -18,7 +17,7 @@ from nnunet_slpt.errors import PlanningError, one_of
 from nnunet_slpt.label_outputs import has_regions
 from nnunet_slpt.networks.punet.memory import GIGABYTES_AT_LEAST, gigabytes
 from nnunet_slpt.networks.punet.plan import BodyPlan
-from nnunet_slpt.planners.draft import findings_of_name
+from nnunet_slpt.planners.draft import AnyDraft, findings_of_name
 from nnunet_slpt.planners.findings import Finding
 from nnunet_slpt.planners.punet.sizes import FEATURES, FEWEST_STAGES, punet_plans
 from nnunet_slpt.planners.target import Target
@@ -55,30 +54,14 @@ class PretrainingRequest:
 
 
 @dataclass(frozen=True, eq=False)
-class PretrainingDraft:
-    """Plans that can be written.
+class PretrainingDraft(AnyDraft):
+    """Plans to pretrain a PUNet.
 
     Args:
         request: what was asked for.
-        target: the dataset.
-        plans: all of them.
-        findings: what the user should know.
     """
 
     request: PretrainingRequest
-    target: Target
-    plans: dict[str, Any]
-    findings: tuple[Finding, ...]
-
-    @property
-    def plans_file(self) -> Path:
-        """Where nnU-Net looks for these plans."""
-        return self.target.preprocessed / f"{self.request.plans_name}.json"
-
-    @property
-    def report_file(self) -> Path:
-        """Where the report goes."""
-        return self.plans_file.with_name(f"{self.request.plans_name}_report.json")
 
     @property
     def configurations(self) -> dict[str, dict[str, Any]]:
@@ -112,7 +95,7 @@ def draft_pretraining(request: PretrainingRequest) -> PretrainingDraft:
     plans["configurations"] = _chosen(plans["configurations"], request)
     plans[PLANS_KEY] = block.as_block()
     findings += [finding for check in CHECKS for finding in check(request, target, plans["configurations"])]
-    return PretrainingDraft(request, target, plans, tuple(findings))
+    return PretrainingDraft(target, plans, tuple(findings), request)
 
 
 def _block(request: PretrainingRequest, target: Target) -> PUNetPretrainConfig:

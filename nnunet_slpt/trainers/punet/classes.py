@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nnunet_slpt.datasets import NOT_ANNOTATED
-from nnunet_slpt.label_outputs import Labels, class_names, has_regions
+from nnunet_slpt.label_outputs import Labels, class_names
 
 IGNORE = "ignore"
 
@@ -24,12 +24,10 @@ class Classes:
     Args:
         values: name → the values in a label map that belong to it, in the order of nnU-Net's outputs.
         ignored: values of voxels that do not count.
-        exclusive: each voxel has one class at most; otherwise they are regions.
     """
 
     values: Mapping[str, tuple[int, ...]]
     ignored: tuple[int, ...]
-    exclusive: bool
 
     @classmethod
     def of(cls, labels: Labels) -> "Classes":
@@ -40,7 +38,7 @@ class Classes:
         """
         values = {name: (of,) if isinstance(of, int) else tuple(of) for name, of in labels.items()}
         of_classes = {name: values[name] for name in class_names(labels)}
-        return cls(of_classes, values.get(IGNORE, ()), not has_regions(labels))
+        return cls(of_classes, values.get(IGNORE, ()))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -5,27 +5,21 @@ Owns the file's format. Must not import a trainer.
 
 __all__ = ["load_tokens", "save_tokens"]
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
-from nnunet_slpt import __version__
 from nnunet_slpt.errors import CheckpointError, ConfigError, one_of
-from nnunet_slpt.files import write_bytes
 from nnunet_slpt.mismatch import list_differences
 from nnunet_slpt.networks.punet.network import PUNet
 from nnunet_slpt.networks.punet.tokens import ClassPrompt
 from nnunet_slpt.pretrained import base_hash
+from nnunet_slpt.trainers.tensor_file import TensorFile
 
-FORMAT_VERSION = 1
-METADATA = "nnunet_slpt_tokens"
-WHICH_FILE = "Pass a file that save_tokens wrote."
+TOKEN_FILE = TensorFile(
+    key="nnunet_slpt_tokens", kind="token file", remedy="Pass a file that save_tokens wrote."
+)
 
 
 def save_tokens(path: str | Path, network: PUNet, names: Iterable[str] | None = None) -> None:
@@ -43,19 +37,14 @@ def save_tokens(path: str | Path, network: PUNet, names: Iterable[str] | None = 
     prompts = {name: network.prompt(name) for name in (network.class_names if names is None else names)}
     if not prompts:
         raise ConfigError("There are no tokens to save: the network has no class, or none was named.")
-    about = {
-        "format_version": FORMAT_VERSION,
-        "base_hash": base_hash(network.frozen_state()),
-        "classes": list(prompts),
-        "versions": {"nnunet_slpt": __version__, "torch": torch.__version__},
-    }
+    about = {"base_hash": base_hash(network.frozen_state()), "classes": list(prompts)}
     # By number: a name may hold any character, the separator too.
     tensors = {
-        f"{number}.{name}": tensor.detach().cpu().contiguous()
+        f"{number}.{name}": tensor
         for number, prompt in enumerate(prompts.values())
         for name, tensor in prompt.state_dict().items()
     }
-    write_bytes(Path(path), save(tensors, {METADATA: json.dumps(about)}))
+    TOKEN_FILE.write(Path(path), tensors, about)
 
 
 def load_tokens(path: str | Path, network: PUNet, names: Iterable[str] | None = None) -> list[str]:
@@ -76,7 +65,7 @@ def load_tokens(path: str | Path, network: PUNet, names: Iterable[str] | None = 
             or of other stages, or a class that is not in it.
     """
     path = Path(path)
-    about, tensors = _read(path)
+    about, tensors = TOKEN_FILE.read(path)
     _check_body(about["base_hash"], base_hash(network.frozen_state()), path)
     known = about["classes"]
     asked = known if names is None else list(names)
@@ -91,26 +80,6 @@ def load_tokens(path: str | Path, network: PUNet, names: Iterable[str] | None = 
             network.add_class(name)
         network.prompt(name).load_state_dict(state)
     return asked
-
-
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    if not path.is_file():
-        raise CheckpointError(f"There is no token file {path}. {WHICH_FILE}")
-    try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  it is no dict
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"{path} cannot be read as safetensors ({error}). {WHICH_FILE}") from error
-    if METADATA not in metadata:
-        raise CheckpointError(f"{path} is a safetensors file, but not one of tokens. {WHICH_FILE}")
-    about = json.loads(metadata[METADATA])
-    if about["format_version"] > FORMAT_VERSION:
-        raise CheckpointError(
-            f"{path} was written by nnunet_slpt {about['versions']['nnunet_slpt']}, in a format that "
-            f"version {__version__} does not know. Update: pip install --upgrade nnunet_slpt"
-        )
-    return about, tensors
 
 
 def _state(tensors: Mapping[str, Tensor], number: int) -> dict[str, Tensor]:

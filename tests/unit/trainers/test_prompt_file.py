@@ -8,9 +8,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from nnunet_slpt.errors import CheckpointError
+from nnunet_slpt.errors import CheckpointError, FileError
 from nnunet_slpt.pretrained import base_hash
-from nnunet_slpt.trainers.prompt_file import read_prompts, save_prompts, written_whole
+from nnunet_slpt.trainers.prompt_file import read_prompts, save_prompts
 
 ABOUT = {
     "plans": {"plans_name": "nnUNetPlans", "slpt": {"prompts": 2, "tversky": [[0.5, 0.5]]}},
@@ -96,17 +96,15 @@ def test_the_same_tuning_gives_the_same_file(tmp_path, saved, network):
     assert (tmp_path / "again.safetensors").read_bytes() == saved.read_bytes()
 
 
-def write_half(path):
-    with written_whole(path) as part:
-        part.write_text("half of")
-        assert path.stat().st_size > len("half of")
-        raise TypeError("killed")
+def no_room(*_):
+    raise OSError("no room")
 
 
-def test_a_write_that_fails_leaves_the_file_as_it_was(saved):
+def test_a_write_that_fails_leaves_the_file_as_it_was(saved, network, monkeypatch):
     before = saved.read_bytes()
-    with pytest.raises(TypeError, match="killed"):
-        write_half(saved)
+    monkeypatch.setattr(Path, "replace", no_room)
+    with pytest.raises(FileError, match="no room"):
+        save_prompts(saved, network, **(ABOUT | {"fold": 4}))
     assert saved.read_bytes() == before
     assert list(saved.parent.iterdir()) == [saved]
 

@@ -10,7 +10,7 @@ LABELS = {"background": 0, "organ": 1, "lesion": 2, "ignore": 3}
 
 def test_classes_by_name_and_what_does_not_count():
     classes = Classes.of(LABELS)
-    assert (classes.names, classes.exclusive) == (("organ", "lesion"), True)
+    assert classes.names == ("organ", "lesion")
     target = classes.target(torch.tensor([[[0, 1, 2, 3]]]), ["lesion", "organ"])
     assert target.tolist() == [
         [[False, False, True, False], [False, True, False, False], [False] * 3 + [True]]
@@ -19,7 +19,6 @@ def test_classes_by_name_and_what_does_not_count():
 
 def test_regions_overlap():
     classes = Classes.of({"background": 0, "all": [1, 2], "core": [2]})
-    assert not classes.exclusive
     target = classes.target(torch.tensor([[[0, 1, 2]]]), classes.names)
     assert target.tolist() == [[[False, True, True], [False, False, True], [False] * 3]]
 
