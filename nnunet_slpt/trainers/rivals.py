@@ -23,11 +23,10 @@ from torch import Tensor, nn
 from nnunet_slpt.networks import check_architecture
 from nnunet_slpt.networks.lora import add_lora, is_lora
 from nnunet_slpt.networks.stock import StockUNet, choose_tuned, rest_frozen
-from nnunet_slpt.trainers.start import FEW_WEIGHTS, Recipe
+from nnunet_slpt.trainers.start import FEW_WEIGHTS, MANY_WEIGHTS, Recipe
 from nnunet_slpt.trainers.tuning import TuningTrainer
 
 STOCK_SGD = Recipe("SGD", learning_rate=1e-2, weight_decay=3e-5)
-MANY_WEIGHTS = Recipe("AdamW", learning_rate=3e-3, weight_decay=1e-2)
 
 
 class RivalTrainer(TuningTrainer):

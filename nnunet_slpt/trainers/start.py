@@ -5,6 +5,7 @@ Writes nothing. Must not import the trainer.
 
 __all__ = [
     "FEW_WEIGHTS",
+    "MANY_WEIGHTS",
     "Recipe",
     "Startable",
     "check_same_settings",
@@ -63,6 +64,7 @@ class Recipe:
 
 
 FEW_WEIGHTS = Recipe("AdamW", learning_rate=1e-2, weight_decay=0.0)
+MANY_WEIGHTS = Recipe("AdamW", learning_rate=3e-3, weight_decay=1e-2)
 
 
 class Heads(Protocol):

@@ -26,7 +26,8 @@ from nnunet_slpt.files import write_bytes
 from nnunet_slpt.losses.focal import FocalLoss
 from nnunet_slpt.networks.punet import LabelPUNet
 from nnunet_slpt.trainers.punet.self_supervision import SelfSupervision
-from nnunet_slpt.trainers.punet.training import AS_PRETRAINED, PUNetTrainer
+from nnunet_slpt.trainers.punet.training import PUNetTrainer
+from nnunet_slpt.trainers.start import MANY_WEIGHTS
 from nnunet_slpt.trainers.training_cases import check_numbers
 
 TEACHER = "teacher_weights"  # in the checkpoint, so that a continued run goes on as it would have
@@ -43,7 +44,7 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
         PUNet (arXiv:2211.09233).
     """
 
-    recipe = AS_PRETRAINED
+    recipe = MANY_WEIGHTS
     tuned = "From scratch:"
     settings = PUNetPretrainConfig
     supervision: SelfSupervision

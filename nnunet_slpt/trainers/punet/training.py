@@ -1,6 +1,6 @@
 """What PUNet's two trainers share: the network, its classes by name, and how it is hooked into nnU-Net."""
 
-__all__ = ["AS_PRETRAINED", "PUNetTrainer"]
+__all__ = ["PUNetTrainer"]
 
 from dataclasses import replace
 from typing import Any
@@ -11,10 +11,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunet_slpt.errors import ArchitectureError
 from nnunet_slpt.networks.punet import PUNET, LabelPUNet
 from nnunet_slpt.trainers.punet.classes import Classes
-from nnunet_slpt.trainers.start import Recipe
 from nnunet_slpt.trainers.tuning import TuningTrainer
-
-AS_PRETRAINED = Recipe("AdamW", learning_rate=1e-3, weight_decay=1e-2)
 
 
 class PUNetTrainer(TuningTrainer):

@@ -17,8 +17,8 @@ from torch import nn
 from nnunet_slpt.config import PUNetConfig
 from nnunet_slpt.networks.punet import LabelPUNet
 from nnunet_slpt.trainers.punet.token_file import save_tokens
-from nnunet_slpt.trainers.punet.training import AS_PRETRAINED, PUNetTrainer
-from nnunet_slpt.trainers.start import FEW_WEIGHTS, Recipe, load_pretrained
+from nnunet_slpt.trainers.punet.training import PUNetTrainer
+from nnunet_slpt.trainers.start import FEW_WEIGHTS, MANY_WEIGHTS, Recipe, load_pretrained
 
 TOKEN_FILE = "tokens_final.safetensors"
 
@@ -40,7 +40,7 @@ class nnUNetTrainerPUNet(PUNetTrainer):
     @classmethod
     def recipe_for(cls, config: PUNetConfig) -> Recipe:
         """Where much of the body is tuned, as it was pretrained."""
-        return AS_PRETRAINED if config.tuned in ("decoder", "full") else FEW_WEIGHTS
+        return MANY_WEIGHTS if config.tuned in ("decoder", "full") else FEW_WEIGHTS
 
     @staticmethod
     def build_network_architecture(
