@@ -16,6 +16,9 @@ from nnunet_slpt.errors import ConfigError, one_of
 from nnunet_slpt.networks.punet.bias import TokenBias
 
 TOKENS = 16
+# Standard deviation of a token at the start. Attention normalises tokens and the head takes cosines with them,
+# so only directions count, and a step of the optimizer turns a token the further the shorter it is.
+LENGTH = 0.1
 PROMPTED_RANGES = ("none", "start", "end", "encoder", "decoder", "full")
 
 
@@ -67,8 +70,7 @@ class SiteTokens(nn.Module):
 
     def __init__(self, site: Site, tokens: int) -> None:
         super().__init__()
-        # The attention normalises them; at this scale an optimizer's steps turn them gently.
-        self.tokens = nn.Parameter(torch.randn(tokens, site.channels))
+        self.tokens = nn.Parameter(LENGTH * torch.randn(tokens, site.channels))
         self.bias = TokenBias(tokens, site.heads)
 
 
@@ -87,7 +89,7 @@ class ClassPrompt(nn.Module):
     def __init__(self, sites: Mapping[int, Site], channels: int, tokens: int = TOKENS) -> None:
         super().__init__()
         self.sites = nn.ModuleDict({str(number): SiteTokens(site, tokens) for number, site in sites.items()})
-        self.head = nn.Parameter(torch.randn(tokens, channels))
+        self.head = nn.Parameter(LENGTH * torch.randn(tokens, channels))
 
     def keeping(self, tokens: Sequence[int]) -> "ClassPrompt":
         """A copy with some of the tokens alone, for inference.
