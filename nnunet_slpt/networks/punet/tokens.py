@@ -16,8 +16,8 @@ from nnunet_slpt.errors import ConfigError, one_of
 from nnunet_slpt.networks.punet.bias import TokenBias
 
 TOKENS = 16
-# Standard deviation of a token at the start. Attention normalises tokens and the head takes cosines with them,
-# so only directions count, and a step of the optimizer turns a token the further the shorter it is.
+# Standard deviation of a token at the start. Attention normalises tokens and the head takes cosines with
+# them, so only directions count, and a step of the optimizer turns a token the further the shorter it is.
 LENGTH = 0.1
 PROMPTED_RANGES = ("none", "start", "end", "encoder", "decoder", "full")
 
