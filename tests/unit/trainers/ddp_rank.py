@@ -1,4 +1,4 @@
-"""What one process of test_gradients.py's distributed test does."""
+"""What one process of test_gradients.py's distributed test does, with either kind of network."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from torch.nn.parallel import DistributedDataParallel
 from nnunet_slpt.config import PromptConfig
 from nnunet_slpt.losses import diversity_loss
 from nnunet_slpt.networks import PromptedUNet
+from nnunet_slpt.networks.punet import LabelPUNet
 from nnunet_slpt.trainers.gradients import average_gradients, unwrap
 
 
-def build() -> PromptedUNet:
+def prompted_unet() -> PromptedUNet:
     """A small prompted network, the same in every process, in which every tuned tensor matters."""
     torch.manual_seed(0)
     backbone = PlainConvUNet(
@@ -30,8 +31,8 @@ def build() -> PromptedUNet:
     return network.train()
 
 
-def backward(network: Any, images: torch.Tensor) -> None:
-    """As the trainer: prompts once, their diversity, then pass by pass, and last back into the prompts."""
+def of_prompts(network: Any, images: torch.Tensor) -> None:
+    """As SLPT's trainer: prompts once, their diversity, then pass by pass, and last back into the prompts."""
     prompts = unwrap(network).prompts()
     leaves = prompts.detach().requires_grad_()
     diversity_loss(leaves).backward()
@@ -40,15 +41,33 @@ def backward(network: Any, images: torch.Tensor) -> None:
     prompts.backward(leaves.grad)
 
 
-def gradients(network: PromptedUNet) -> dict[str, torch.Tensor]:
+def punet() -> LabelPUNet:
+    """A small PUNet, the same in every process, none of it frozen."""
+    torch.manual_seed(0)
+    measures = {"features_per_stage": [4, 8], "kernel_sizes": [[3, 3]] * 2, "strides": [[1, 1], [2, 2]]}
+    return LabelPUNet(["a", "b"], input_channels=1, patch_size=(8, 8), tokens=2, **measures).train()
+
+
+def of_classes(network: Any, images: torch.Tensor) -> None:
+    """As PUNet's trainers: the body by itself, then class by class through the wrapped network."""
+    unwrap(network).body(images).square().mean().backward()
+    for name in ("a", "b"):
+        network(images, [name]).square().mean().backward()
+
+
+KINDS = {"prompts": (prompted_unet, of_prompts), "classes": (punet, of_classes)}
+
+
+def gradients(network: nn.Module) -> dict[str, torch.Tensor]:
     return {name: one.grad for name, one in network.named_parameters() if one.grad is not None}
 
 
-def one_rank(rank: int, folder: str, images: torch.Tensor) -> None:
+def one_rank(rank: int, folder: str, images: torch.Tensor, kind: str) -> None:
     """This rank's half of the batch through the wrapped network; writes the averaged gradients."""
     torch.set_num_threads(1)
     store = (Path(folder) / "store").as_uri()
     torch.distributed.init_process_group("gloo", store, rank=rank, world_size=2)
+    build, backward = KINDS[kind]
     network = DistributedDataParallel(build())
     with network.no_sync():
         backward(network, images.chunk(2)[rank])

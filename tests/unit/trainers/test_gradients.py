@@ -62,17 +62,20 @@ def test_unwrapping_reaches_the_network() -> None:
     assert unwrap(network) is network
 
 
+@pytest.mark.parametrize("kind", ["prompts", "classes"])
 def test_two_ranks_get_the_gradient_of_the_whole_batch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parent))  # a spawned child cannot import this test module
     ddp_rank = importlib.import_module("ddp_rank")
     images = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(1))
-    whole = ddp_rank.build()
-    ddp_rank.backward(whole, images)
-    spawn(ddp_rank.one_rank, (str(tmp_path), images), nprocs=2)
+    build, backward = ddp_rank.KINDS[kind]
+    whole = build()
+    backward(whole, images)
+    spawn(ddp_rank.one_rank, (str(tmp_path), images, kind), nprocs=2)
     expected = ddp_rank.gradients(whole)
-    assert expected.keys() <= whole.tuned_state().keys()
+    assert expected
+    assert expected.keys() <= {name for name, one in whole.named_parameters() if one.requires_grad}
     for rank in range(2):
         assert torch.load(tmp_path / f"lone_{rank}.pt").tolist() == [1 / 2]  # rank 1 had no gradient for it
         got = torch.load(tmp_path / f"{rank}.pt")
