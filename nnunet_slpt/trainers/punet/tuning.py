@@ -21,6 +21,8 @@ from nnunet_slpt.trainers.punet.training import PUNetTrainer
 from nnunet_slpt.trainers.start import FEW_WEIGHTS, MANY_WEIGHTS, Recipe, load_pretrained
 
 TOKEN_FILE = "tokens_final.safetensors"
+TOKENS = Recipe("AdamW", learning_rate=3e-2, weight_decay=0.0)
+RECIPES = {"tokens": TOKENS, "head": TOKENS, "decoder": MANY_WEIGHTS, "full": MANY_WEIGHTS}
 
 
 class nnUNetTrainerPUNet(PUNetTrainer):
@@ -33,14 +35,14 @@ class nnUNetTrainerPUNet(PUNetTrainer):
         PUNet (arXiv:2211.09233).
     """
 
-    recipe = FEW_WEIGHTS
+    recipe = TOKENS
     tuned = "Tokens inside"
     settings = PUNetConfig
 
     @classmethod
     def recipe_for(cls, config: PUNetConfig) -> Recipe:
-        """Where much of the body is tuned, as it was pretrained."""
-        return MANY_WEIGHTS if config.tuned in ("decoder", "full") else FEW_WEIGHTS
+        """As it was pretrained, where much of the body is tuned; tokens alone take larger steps."""
+        return RECIPES.get(config.tuned, FEW_WEIGHTS)
 
     @staticmethod
     def build_network_architecture(
