@@ -11,7 +11,6 @@ kept in `results/punet_pretraining`. A call that was killed goes on from the tra
 import argparse
 import json
 import re
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -70,7 +69,7 @@ def plan(args: argparse.Namespace, preprocessed: Path) -> None:
     file.write_text(json.dumps(plans))
 
 
-def measured(folder: Path, seconds: float) -> dict[str, object]:
+def measured(folder: Path) -> dict[str, object]:
     """What the training's plans and log tell."""
     plans = json.loads((folder / "plans.json").read_text())
     settings = plans["configurations"][CONFIGURATION]
@@ -86,7 +85,7 @@ def measured(folder: Path, seconds: float) -> dict[str, object]:
         "patch": settings["patch_size"],
         "batch": settings["batch_size"],
         "features": settings["architecture"]["arch_kwargs"]["features_per_stage"],
-        "seconds": round(seconds),
+        "seconds": round(sum(float(value) for value in re.findall(r"Epoch time: (\S+)", log))),
         **{name: [float(value) for value in re.findall(pattern, log)] for name, pattern in numbers.items()},
     }
 
@@ -112,7 +111,6 @@ def main() -> None:
     dataset = raw_dataset(args.task, args.work / "raw", structure, [int(value) for value in values])
     plan(args, args.work / "preprocessed" / dataset.name)
     run("nnunet_slpt_preprocess", "-d", str(NUMBER), "-p", PLANS, "-c", CONFIGURATION, "-np", "1")
-    begin = time.monotonic()
     run(
         *("nnUNetv2_train", str(NUMBER), CONFIGURATION, "all", "-tr", TRAINER, "-p", PLANS),
         *("-device", args.device, "--c"),
@@ -120,7 +118,7 @@ def main() -> None:
     folder = args.work / "results" / dataset.name / f"{TRAINER}__{PLANS}__{CONFIGURATION}"
     RESULTS.mkdir(parents=True, exist_ok=True)
     kind = "alone" if args.alone else "concurrent"
-    result = measured(folder, time.monotonic() - begin)
+    result = measured(folder)
     name = f"{args.task.resolve().name}_{kind}_{args.epochs * args.iterations}_{args.seed}.json"
     (RESULTS / name).write_text(json.dumps(result, indent=1) + "\n")
     print(f"The model: {folder}")

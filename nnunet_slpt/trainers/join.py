@@ -3,13 +3,14 @@
 Must not import the trainer: nnU-Net finds the class by the name in the file, as its predictor does.
 """
 
-__all__ = ["join", "main"]
+__all__ = ["join", "main", "written_whole"]
 
 import argparse
-import io
 import json
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from torch import nn
 
 from nnunet_slpt.config import PromptConfig
 from nnunet_slpt.errors import ArchitectureError, CheckpointError, SLPTError
-from nnunet_slpt.files import write_bytes, write_json
+from nnunet_slpt.files import write_text
 from nnunet_slpt.networks import PromptedUNet
 from nnunet_slpt.pretrained import base_hash, load_backbone, read_checkpoint
 from nnunet_slpt.trainers.prompt_file import PromptFile, read_prompts
@@ -59,13 +60,14 @@ def join(
     replaced = [*folder.glob(f"{'fold_*' if changed else checkpoint.parent.name}/checkpoint_*.pth"), *changed]
     if not overwrite:
         _require_free(replaced)
-    content = _checkpoint(prompts, _joined_network(prompts, Path(base_checkpoint)))
+    content = _checkpoint_content(prompts, _joined_network(prompts, Path(base_checkpoint)))
     checkpoint.parent.mkdir(parents=True, exist_ok=True)
-    for path in replaced:
-        _keep_backup(path)
-    for path, text in changed.items():
-        write_json(path, text)
-    write_bytes(checkpoint, content)
+    with written_whole(checkpoint) as part:
+        torch.save(content, part)
+        for path in replaced:
+            _keep_backup(path)
+        for path, text in changed.items():
+            write_text(path, json.dumps(text, indent=4))
     return checkpoint
 
 
@@ -88,6 +90,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     sys.stdout.write(f"Wrote {written}\n")
     return 0
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give another name to write to; what is there at the end becomes ``path`` in one step.
+
+    Args:
+        path: the file to make or to replace.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _joined_network(prompts: PromptFile, base: Path) -> nn.Module:
@@ -149,9 +166,9 @@ def _load_tuned(network: PromptedUNet, prompts: PromptFile) -> None:
             tensor.copy_(prompts.tensors[name])
 
 
-def _checkpoint(prompts: PromptFile, network: nn.Module) -> bytes:
-    """A file with what nnU-Net's predictor reads of a checkpoint."""
-    content = {
+def _checkpoint_content(prompts: PromptFile, network: nn.Module) -> dict[str, Any]:
+    """What nnU-Net's predictor reads of a checkpoint."""
+    return {
         "network_weights": network.state_dict(),
         "init_args": {
             "plans": prompts.plans,
@@ -162,9 +179,6 @@ def _checkpoint(prompts: PromptFile, network: nn.Module) -> bytes:
         "trainer_name": prompts.trainer_name,
         "inference_allowed_mirroring_axes": prompts.mirroring_axes,
     }
-    stream = io.BytesIO()
-    torch.save(content, stream)
-    return stream.getvalue()
 
 
 def _holds(path: Path, content: Mapping[str, Any]) -> bool:
