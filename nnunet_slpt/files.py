@@ -17,6 +17,7 @@ __all__ = [
     "write_bytes",
     "write_json",
     "write_text",
+    "written_whole",
 ]
 
 import errno
@@ -39,21 +40,22 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-def write_bytes(file: Path, content: bytes) -> None:
-    """Write a file in one step: whoever reads it meanwhile, or after a crash, finds the old or the new one.
+@contextmanager
+def written_whole(file: Path) -> Iterator[Path]:
+    """Give another name to write to; what is there at the end becomes the file, in one step.
+
+    Whoever reads it meanwhile, or after a crash, finds the old one or the new one.
 
     Args:
         file: to make or to replace; its folder is there.
-        content: all of it.
 
     Raises:
         FileError: the disk is full, the folder is read-only, or the like; the old file is untouched.
     """
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:
-        with part.open("wb") as stream:
-            stream.write(content)
-            stream.flush()
+        yield part
+        with part.open("rb+") as stream:
             os.fsync(stream.fileno())
         if file.exists():
             shutil.copymode(file, part)
@@ -64,6 +66,16 @@ def write_bytes(file: Path, content: bytes) -> None:
         with suppress(OSError):
             part.unlink(missing_ok=True)
     _sync(file.parent)
+
+
+def write_bytes(file: Path, content: bytes) -> None:
+    """Write all of a file in one step.
+
+    Raises:
+        FileError: as ``written_whole``.
+    """
+    with written_whole(file) as part:
+        part.write_bytes(content)
 
 
 def write_text(file: Path, text: str) -> None:
@@ -189,9 +201,6 @@ def move(source: Path, target: Path) -> None:
 
 def remove(file: Path) -> None:
     """Remove a file, if it is there.
-
-    Args:
-        file: to remove.
 
     Raises:
         FileError: the file system refuses.

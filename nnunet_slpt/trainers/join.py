@@ -3,14 +3,12 @@
 Must not import the trainer: nnU-Net finds the class by the name in the file, as its predictor does.
 """
 
-__all__ = ["join", "main", "written_whole"]
+__all__ = ["join", "main"]
 
 import argparse
 import json
-import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,7 @@ from torch import nn
 
 from nnunet_slpt.config import PromptConfig
 from nnunet_slpt.errors import ArchitectureError, CheckpointError, SLPTError
-from nnunet_slpt.files import write_text
+from nnunet_slpt.files import write_text, written_whole
 from nnunet_slpt.networks import PromptedUNet
 from nnunet_slpt.pretrained import base_hash, load_backbone, read_checkpoint
 from nnunet_slpt.trainers.prompt_file import PromptFile, read_prompts
@@ -90,21 +88,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     sys.stdout.write(f"Wrote {written}\n")
     return 0
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Give another name to write to; what is there at the end becomes ``path`` in one step.
-
-    Args:
-        path: the file to make or to replace.
-    """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield part
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _joined_network(prompts: PromptFile, base: Path) -> nn.Module:

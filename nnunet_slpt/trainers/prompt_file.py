@@ -15,7 +15,7 @@ from torch import Tensor
 from nnunet_slpt.pretrained import FrozenNetwork, base_hash
 from nnunet_slpt.trainers.tensor_file import TensorFile
 
-PROMPT_FILE = TensorFile(
+PROMPT_FORMAT = TensorFile(
     key="nnunet_slpt",
     kind="prompt file",
     remedy="Pass a file that nnUNetTrainerSLPT wrote, for example fold_0/prompts_final.safetensors.",
@@ -88,7 +88,7 @@ def save_prompts(
         "fold": fold,
         "mirroring_axes": mirroring_axes,
     }
-    PROMPT_FILE.write(Path(path), network.tuned_state(), about)
+    PROMPT_FORMAT.write(Path(path), network.tuned_state(), about)
 
 
 def read_prompts(path: str | Path) -> PromptFile:
@@ -98,11 +98,11 @@ def read_prompts(path: str | Path) -> PromptFile:
         CheckpointError: no such file, damaged, of another program, or of a later version of this package.
     """
     path = Path(path)
-    about, tensors = PROMPT_FILE.read(path)
+    about, tensors = PROMPT_FORMAT.read(path)
     try:
         axes, fold = about["mirroring_axes"], about["fold"]
         about["mirroring_axes"] = None if axes is None else tuple(axes)
         about["fold"] = "all" if fold == "all" else int(fold)  # it becomes the name of a folder
         return PromptFile(path=path, tensors=tensors, **{name: about[name] for name in ABOUT})
     except (KeyError, TypeError, ValueError) as error:
-        raise PROMPT_FILE.is_none(path, error) from error
+        raise PROMPT_FORMAT.is_none(path, error) from error

@@ -25,7 +25,7 @@ from nnunet_slpt.trainers.tuning import TuningTrainer
 from nnunet_slpt.trainers.views import MultiViewTransform, view_pipelines
 from nnunet_slpt.trainers.watch import disagreement, has_foreground
 
-PROMPT_FILE = "prompts_final.safetensors"
+PROMPTS_FINAL = "prompts_final.safetensors"
 WATCHED_BATCHES = 5  # validation batches on which the K predictions are compared
 
 
@@ -191,7 +191,7 @@ class nnUNetTrainerSLPT(TuningTrainer):
         super().on_train_end()
         if self.local_rank == 0 and not self.disable_checkpointing:
             save_prompts(
-                Path(self.output_folder) / PROMPT_FILE,
+                Path(self.output_folder) / PROMPTS_FINAL,
                 self.prompted,
                 plans=self.plans_manager.plans,
                 dataset_json=self.dataset_json,

@@ -216,3 +216,19 @@ def test_a_lock_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / ".lock").mkdir()
     with pytest.raises(FileError, match="cannot be locked"), files.exclusive(tmp_path):
         pass
+
+
+def write_half(path):
+    with files.written_whole(path) as part:
+        part.write_text("half of")
+        assert path.stat().st_size > len("half of")
+        raise TypeError("killed")
+
+
+def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path):
+    file = tmp_path / "checkpoint_final.pth"
+    file.write_bytes(b"all of the old content")
+    with pytest.raises(TypeError, match="killed"):
+        write_half(file)
+    assert file.read_bytes() == b"all of the old content"
+    assert list(tmp_path.iterdir()) == [file]

@@ -1,13 +1,15 @@
 """The head: how much each voxel's feature looks like the tokens of a class.
 
-Owns the comparison; has no parameters, so that a new class needs tokens and nothing else.
+Owns the comparison; has no parameters of its own, so that a new class needs its prompt and nothing else.
 """
 
-__all__ = ["likeness", "logits_of"]
+__all__ = ["class_logits", "likeness"]
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from nnunet_slpt.networks.punet.tokens import ClassPrompt
 
 # How near a likeness may come to 0 and 1, so that its logit stays finite and fits half precision.
 MARGIN = 1e-4
@@ -36,11 +38,19 @@ def likeness(features: Tensor, tokens: Tensor) -> Tensor:
         return (weights * similarities).sum(1)
 
 
-def logits_of(likeness: Tensor) -> Tensor:
-    """The logits whose sigmoid is the likeness, but for a margin at 0 and 1. Any shape.
+def class_logits(features: Tensor, prompt: ClassPrompt) -> Tensor:
+    """One class's logits: scale · logit(s) + offset, with s the likeness, but for a margin at 0 and 1.
 
-    The likeness is the probability of a class that is prompted alone. Among exclusive classes, the softmax
-    of these logits weighs the odds of one against those of the others.
+    With a scale of 1 and an offset of 0 the logit's sigmoid is the likeness. It is the probability of a class
+    that is prompted alone. Among exclusive classes, the softmax weighs the odds of one against the others'.
+
+    Args:
+        features: (B, C, *S).
+        prompt: of the class.
+
+    Returns:
+        (B, *S), in float32.
     """
     # Shrunk and not clamped: clamping would take the gradient where the network is most wrong.
-    return torch.logit(MARGIN + (1 - 2 * MARGIN) * likeness)
+    shrunk = MARGIN + (1 - 2 * MARGIN) * likeness(features, prompt.head)
+    return prompt.scale.float() * torch.logit(shrunk) + prompt.offset.float()

@@ -21,8 +21,8 @@ class LabelPUNet(PUNet):
     """A PUNet for the labels of a dataset.
 
     Where labels exclude each other there is a channel for the background, which needs no tokens: its logit is
-    0. So a voxel is background if no class is likelier than not, and the softmax of one class alone is its
-    likeness. Regions have no background.
+    0. So a voxel is background if no class is likelier than not, and the softmax of one class alone is the
+    sigmoid of its logit. Regions have no background.
 
     Args:
         classes: names, in the order of the outputs.

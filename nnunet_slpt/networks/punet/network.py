@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from nnunet_slpt.errors import ConfigError, one_of
 from nnunet_slpt.networks.backbone import freeze, parameter_summary
 from nnunet_slpt.networks.punet.body import Body
-from nnunet_slpt.networks.punet.head import likeness, logits_of
+from nnunet_slpt.networks.punet.head import class_logits
 from nnunet_slpt.networks.punet.plan import BodyPlan
 from nnunet_slpt.networks.punet.tokens import TOKENS, ClassPrompt, prompted_stages
 
@@ -163,7 +163,7 @@ class PUNet(nn.Module):
             jointly: in one pass with the tokens of all, or in one pass for each class.
 
         Returns:
-            Logits (B, classes, *S), in float32; a class's sigmoid is its likeness.
+            Logits (B, classes, *S), in float32.
 
         Raises:
             ConfigError: no such class, or no class at all.
@@ -185,11 +185,11 @@ class PUNet(nn.Module):
         Returns:
             Logits (B, prompts, *S), in float32.
         """
-        likenesses = []
+        logits = []
         for group in self.passes(prompts, jointly):
             features = self.body(x, group, self.adapters)
-            likenesses += [likeness(features, prompt.head) for prompt in group]
-        return logits_of(torch.stack(likenesses, 1))
+            logits += [class_logits(features, prompt) for prompt in group]
+        return torch.stack(logits, 1)
 
     def passes(self, classes: Sequence[Class], jointly: bool) -> list[list[Class]]:
         """Classes that share a pass through the body: all of them, or each by itself.

@@ -77,6 +77,10 @@ class SiteTokens(nn.Module):
 class ClassPrompt(nn.Module):
     """Everything that is tuned for one class.
 
+    The head compares features with its tokens, and turns the likeness into a logit by ``scale`` and
+    ``offset``. These two are ours: a likeness is bounded, and where one pass serves several classes at right
+    angles, nothing can be unlike all of them. They start as 1 and 0, which is the paper.
+
     Args:
         sites: the attentions that take tokens, by number.
         channels: of the features that the head compares with.
@@ -90,6 +94,8 @@ class ClassPrompt(nn.Module):
         super().__init__()
         self.sites = nn.ModuleDict({str(number): SiteTokens(site, tokens) for number, site in sites.items()})
         self.head = nn.Parameter(LENGTH * torch.randn(tokens, channels))
+        self.scale = nn.Parameter(torch.ones(()))
+        self.offset = nn.Parameter(torch.zeros(()))
 
     def keeping(self, tokens: Sequence[int]) -> "ClassPrompt":
         """A copy with some of the tokens alone, for inference.

@@ -5,7 +5,6 @@ Owns how self-supervision and the segmentation of some classes make a body toget
 
 __all__ = ["nnUNetTrainerPUNetPretrain"]
 
-import io
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,7 +21,7 @@ from torch import distributed as dist
 from nnunet_slpt.config import PUNetPretrainConfig
 from nnunet_slpt.datasets import UNLABELLED
 from nnunet_slpt.errors import ConfigError, one_of
-from nnunet_slpt.files import write_bytes
+from nnunet_slpt.files import written_whole
 from nnunet_slpt.losses.focal import FocalLoss
 from nnunet_slpt.networks.punet import LabelPUNet
 from nnunet_slpt.trainers.punet.self_supervision import SelfSupervision
@@ -189,9 +188,8 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
         super().save_checkpoint(filename)
         if self.local_rank == 0 and not self.disable_checkpointing:
             content = torch.load(filename, map_location="cpu", weights_only=False)
-            stream = io.BytesIO()
-            torch.save(content | {TEACHER: self.supervision.teacher.state_dict()}, stream)
-            write_bytes(Path(filename), stream.getvalue())
+            with written_whole(Path(filename)) as part:
+                torch.save(content | {TEACHER: self.supervision.teacher.state_dict()}, part)
 
     def load_checkpoint(self, filename_or_checkpoint: str) -> None:
         """As nnU-Net, with the teacher."""

@@ -17,7 +17,7 @@ from nnunet_slpt.networks.punet.tokens import ClassPrompt
 from nnunet_slpt.pretrained import base_hash
 from nnunet_slpt.trainers.tensor_file import TensorFile
 
-TOKEN_FILE = TensorFile(
+TOKEN_FORMAT = TensorFile(
     key="nnunet_slpt_tokens", kind="token file", remedy="Pass a file that save_tokens wrote."
 )
 
@@ -44,7 +44,7 @@ def save_tokens(path: str | Path, network: PUNet, names: Iterable[str] | None = 
         for number, prompt in enumerate(prompts.values())
         for name, tensor in prompt.state_dict().items()
     }
-    TOKEN_FILE.write(Path(path), tensors, about)
+    TOKEN_FORMAT.write(Path(path), tensors, about)
 
 
 def load_tokens(path: str | Path, network: PUNet, names: Iterable[str] | None = None) -> list[str]:
@@ -65,7 +65,7 @@ def load_tokens(path: str | Path, network: PUNet, names: Iterable[str] | None = 
             or of other stages, or a class that is not in it.
     """
     path = Path(path)
-    about, tensors = TOKEN_FILE.read(path)
+    about, tensors = TOKEN_FORMAT.read(path)
     _check_body(about["base_hash"], base_hash(network.frozen_state()), path)
     known = about["classes"]
     asked = known if names is None else list(names)

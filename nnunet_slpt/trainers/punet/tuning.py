@@ -20,7 +20,7 @@ from nnunet_slpt.trainers.punet.token_file import save_tokens
 from nnunet_slpt.trainers.punet.training import PUNetTrainer
 from nnunet_slpt.trainers.start import FEW_WEIGHTS, MANY_WEIGHTS, Recipe, load_pretrained
 
-TOKEN_FILE = "tokens_final.safetensors"
+TOKENS_FINAL = "tokens_final.safetensors"
 TOKENS = Recipe("AdamW", learning_rate=3e-2, weight_decay=0.0)
 RECIPES = {"tokens": TOKENS, "head": TOKENS, "decoder": MANY_WEIGHTS, "full": MANY_WEIGHTS}
 
@@ -105,4 +105,4 @@ class nnUNetTrainerPUNet(PUNetTrainer):
         """As nnU-Net; writes the tokens alone beside the whole checkpoint."""
         super().on_train_end()
         if self.local_rank == 0 and not self.disable_checkpointing and self.config.tuned == "tokens":
-            save_tokens(Path(self.output_folder) / TOKEN_FILE, self.punet)
+            save_tokens(Path(self.output_folder) / TOKENS_FINAL, self.punet)

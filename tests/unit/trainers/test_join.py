@@ -11,7 +11,7 @@ from nnunet_slpt.discovery import search_folder
 from nnunet_slpt.errors import CheckpointError
 from nnunet_slpt.pretrained import load_backbone, read_checkpoint
 from nnunet_slpt.trainers import nnUNetTrainerSLPT
-from nnunet_slpt.trainers.join import join, main, written_whole
+from nnunet_slpt.trainers.join import join, main
 from nnunet_slpt.trainers.prompt_file import save_prompts
 
 # When nnU-Net looks for a trainer it imports all its own, and with them torchvision.
@@ -202,19 +202,3 @@ def test_the_command_refuses_in_one_line(save, model, capsys):
     error = capsys.readouterr().err
     assert error.startswith("nnunet_slpt_join: There is no checkpoint absent.pth")
     assert error.count("\n") == 1
-
-
-def write_half(path):
-    with written_whole(path) as part:
-        part.write_text("half of")
-        assert path.stat().st_size > len("half of")
-        raise TypeError("killed")
-
-
-def test_a_write_that_fails_leaves_the_file_as_it_was(tmp_path):
-    file = tmp_path / "checkpoint_final.pth"
-    file.write_bytes(b"all of the old content")
-    with pytest.raises(TypeError, match="killed"):
-        write_half(file)
-    assert file.read_bytes() == b"all of the old content"
-    assert list(tmp_path.iterdir()) == [file]

@@ -8,7 +8,8 @@ from itertools import product
 import pytest
 import torch
 
-from nnunet_slpt.networks.punet.head import MARGIN, likeness, logits_of
+from nnunet_slpt.networks.punet.head import MARGIN, class_logits, likeness
+from nnunet_slpt.networks.punet.tokens import ClassPrompt
 
 
 def by_hand(feature, tokens, weights=None):
@@ -42,13 +43,42 @@ def test_it_is_one_along_the_token_and_zero_against_it():
     torch.testing.assert_close(likeness(features, token)[0, :, 0], torch.tensor([1.0, 0.0]))
 
 
-def test_the_sigmoid_of_a_logit_is_the_likeness():
-    given = torch.linspace(0, 1, 11, requires_grad=True)
-    logits = logits_of(given)
-    torch.testing.assert_close(logits.sigmoid(), given, atol=1.01 * MARGIN, rtol=0)
-    (gradient,) = torch.autograd.grad(logits.sum(), given)
-    assert (gradient > 0).all()
+def with_head(tokens):
+    prompt = ClassPrompt({}, channels=tokens.shape[1], tokens=len(tokens))
+    prompt.head.data = tokens
+    return prompt
+
+
+def test_the_sigmoid_of_an_untuned_logit_is_the_likeness():
+    tokens = torch.randn(1, 5)
+    angles = torch.linspace(0, math.pi, 11)
+    across = torch.randn(5)
+    across = across - tokens[0] * (across @ tokens[0]) / tokens[0].square().sum()
+    plane = torch.stack([tokens[0] / tokens[0].norm(), across / across.norm()])
+    features = (torch.stack([angles.cos(), angles.sin()], 1) @ plane).T[None, :, :, None].requires_grad_()
+    logits = class_logits(features, with_head(tokens))
+    torch.testing.assert_close(logits.sigmoid(), likeness(features, tokens), atol=1.01 * MARGIN, rtol=0)
+    (gradient,) = torch.autograd.grad(logits.sum(), features)
     assert gradient.isfinite().all()
+
+
+def test_scale_and_offset_move_the_logit():
+    features, prompt = torch.randn(1, 5, 3, 4), with_head(torch.randn(6, 5))
+    before = class_logits(features, prompt)
+    prompt.scale.data.fill_(3.0)
+    prompt.offset.data.fill_(-2.0)
+    torch.testing.assert_close(class_logits(features, prompt), 3 * before - 2)
+
+
+def test_one_pass_can_tell_background_from_classes_at_right_angles():
+    # Without scale and offset the background's likeness with one of them is 0.15 at least.
+    direction = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])
+    features = torch.stack([*direction, -torch.ones(2)], 1)[None, :, :, None]
+    prompts = [with_head(one[None]) for one in direction]
+    for prompt in prompts:
+        prompt.scale.data.fill_(8.0)
+    likelihood = torch.stack([class_logits(features, prompt) for prompt in prompts]).sigmoid()[:, 0, :, 0]
+    torch.testing.assert_close(likelihood, torch.tensor([[1.0, 0.5, 0], [0.5, 1.0, 0]]), atol=1e-3, rtol=0)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
