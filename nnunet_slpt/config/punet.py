@@ -12,8 +12,9 @@ from typing import Any
 from nnunet_slpt.config.training import PLANS_KEY, TrainingConfig, is_weight
 from nnunet_slpt.errors import ConfigError
 
-# What is tuned beside the tokens of the head. All but the first leave out the tokens inside the body.
+# What is tuned beside the tokens of the head, and in which of them the body takes tokens, too.
 PUNET_VARIANTS = ("tokens", "head", "decoder", "bias_norm", "adapter", "full")
+WITH_TOKENS_INSIDE = ("tokens", "full")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,11 @@ class PUNetConfig(_OfClasses):
 
     tuned: str = "tokens"
     jointly: bool = False
+
+    @property
+    def tokens_inside(self) -> bool:
+        """Whether the body takes tokens, too, where its plans say."""
+        return self.tuned in WITH_TOKENS_INSIDE
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -55,7 +55,7 @@ class nnUNetTrainerPUNet(PUNetTrainer):
         """The network with the classes that the plans name; nnU-Net's predictor calls this too."""
         config = PUNetConfig.from_plans(plans_manager.plans)
         measures = PUNetTrainer.measures(configuration_manager, num_input_channels)
-        if config.tuned != "tokens":
+        if not config.tokens_inside:
             measures["prompted"] = "none"
         network = LabelPUNet(config.classes, not config.region_based, config.jointly, **measures)
         network.choose_tuned(config.tuned)

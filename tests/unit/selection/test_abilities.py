@@ -14,7 +14,9 @@ from nnunet_slpt.selection.abilities import PromptsAsChannels, encoder_of, membe
 
 def punet(variant="tokens", **changes):
     torch.manual_seed(0)
-    measures = settings(3) | {"tokens": 5, "prompted": "full" if variant == "tokens" else "none"} | changes
+    measures = (
+        settings(3) | {"tokens": 5, "prompted": "full" if variant in ("tokens", "full") else "none"} | changes
+    )
     made = LabelPUNet(["liver", "tumour"], **measures)
     made.choose_tuned(variant)
     return made.eval()
