@@ -47,7 +47,8 @@ TUNING_METHODS: Mapping[str, TuningMethod] = MappingProxyType(
         "bias_norm": TuningMethod("nnUNetTrainerBiasNorm"),
         "lora": TuningMethod("nnUNetTrainerLoRA"),
         # The paper's ablation: SLPT with one part left out.
-        "slpt_no_updaters": TuningMethod(SLPT, {"updaters": False}),
+        "slpt_no_updaters": TuningMethod(SLPT, {"updaters": False, "scale_shift": False}),
+        "slpt_no_scale_shift": TuningMethod(SLPT, {"scale_shift": False}),
         "slpt_no_diversity": TuningMethod(SLPT, {"weight_diversity": 0.0}),
         "slpt_no_views": TuningMethod(SLPT, {"views": False}),
         "slpt_one_tversky": TuningMethod(SLPT, {"tversky": [[0.5, 0.5]]}),

@@ -14,7 +14,15 @@ from nnunet_slpt.errors import ConfigError
 
 LOSS_WEIGHTS = ("weight_tversky", "weight_cross_entropy", "weight_diversity")
 # Parts of SLPT that can be left out, to see what each is good for.
-PARTS = ("updaters", "aspp", "squeeze_excitation", "separable", "views", "foreground_start")
+PARTS = (
+    "updaters",
+    "scale_shift",
+    "aspp",
+    "squeeze_excitation",
+    "separable",
+    "views",
+    "foreground_start",
+)
 
 # (alpha, beta) weigh false positives and false negatives: neutral, recall-seeking, precision-seeking.
 TVERSKY_PAIRS = ((0.5, 0.5), (0.3, 0.7), (0.7, 0.3))
@@ -33,6 +41,7 @@ class PromptConfig(TrainingConfig):
         weight_cross_entropy: lambda 2 of the loss.
         weight_diversity: lambda 3 of the loss.
         updaters: put updaters behind the frozen modules; without, the prompts are added to the images alone.
+        scale_shift: tune what is added to the scales and shifts of the frozen normalisations.
         aspp: multi-scale context in the updaters.
         squeeze_excitation: channel attention in the updaters.
         separable: depth-separable convolutions in the updaters; plain ones otherwise.
@@ -55,6 +64,7 @@ class PromptConfig(TrainingConfig):
     weight_cross_entropy: float = 1.0
     weight_diversity: float = 1.0
     updaters: bool = True
+    scale_shift: bool = True
     aspp: bool = True
     squeeze_excitation: bool = True
     separable: bool = True

@@ -4,6 +4,7 @@ from nnunet_slpt.networks.backbone import SUPPORTED_ARCHITECTURES, check_archite
 from nnunet_slpt.networks.combine import mean_prediction
 from nnunet_slpt.networks.prompted_unet import PromptedUNet
 from nnunet_slpt.networks.prompts import DiversifiedPrompts
+from nnunet_slpt.networks.scale_shift import ScaleShift
 from nnunet_slpt.networks.updater import FeatureAwarePromptUpdater
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "DiversifiedPrompts",
     "FeatureAwarePromptUpdater",
     "PromptedUNet",
+    "ScaleShift",
     "check_architecture",
     "mean_prediction",
 ]

@@ -23,6 +23,7 @@ from nnunet_slpt.networks.combine import mean_prediction
 from nnunet_slpt.networks.heads import PromptHeads
 from nnunet_slpt.networks.input_prompt import InputPrompt
 from nnunet_slpt.networks.prompts import DiversifiedPrompts, signature, signature_length
+from nnunet_slpt.networks.scale_shift import ScaleShift
 from nnunet_slpt.networks.updater import FeatureAwarePromptUpdater
 
 FROZEN_PARTS = ("encoder", "decoder")
@@ -83,6 +84,7 @@ class PromptedUNet(nn.Module):
             )
             for i, stage in enumerate(stages if config.updaters else [])
         )
+        self.scale_shift = ScaleShift(backbone) if config.scale_shift else None
         self.input_prompt = None if config.updaters else InputPrompt(input_channels(backbone))
         decoder_channels = [stage.channels for stage in stages[len(self.encoder.stages) :]]
         self.heads = PromptHeads(config.prompts, decoder_channels, classes, axes=len(patch_size))

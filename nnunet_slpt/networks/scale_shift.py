@@ -1,0 +1,55 @@
+"""What is added to the scales and shifts of the normalisations inside the frozen network.
+
+Owns how a frozen normalisation runs with them. Must know nothing of U-Nets.
+"""
+
+__all__ = ["ScaleShift"]
+
+from functools import partial
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+INSTANCE = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
+BATCH = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+class ScaleShift(nn.Module):
+    """x ⊙ (w + δw) + b + δb, where a frozen normalisation has x ⊙ w + b.
+
+    Not in the paper: an updater sits behind a module and cannot change what the module makes of its input in
+    several convolutions. Two numbers a channel and normalisation can, at no cost in time or memory. All
+    prompts share them. They start at zero, where the network is the pretrained one.
+
+    Args:
+        frozen: a network whose normalisations run with what is tuned here from now on. Its own weights, and
+            their names, stay as they are.
+
+    References:
+        Lian et al., "Scaling & shifting your features" (arXiv:2210.08823), section 3.2.
+    """
+
+    def __init__(self, frozen: nn.Module) -> None:
+        super().__init__()
+        layers: list[Any] = [layer for layer in frozen.modules() if _can_be_changed(layer)]
+        self.scales = nn.ParameterList([torch.zeros_like(layer.weight) for layer in layers])
+        self.shifts = nn.ParameterList([torch.zeros_like(layer.bias) for layer in layers])
+        for layer, scale, shift in zip(layers, self.scales, self.shifts, strict=True):
+            # The layer itself stays in its place, for nnU-Net registers it under several names.
+            layer.forward = partial(_normalise, layer, scale, shift)
+
+
+def _can_be_changed(layer: Any) -> bool:
+    """One that has a scale and a shift, and of which we know what it does when it is frozen."""
+    instance = isinstance(layer, INSTANCE) and not layer.track_running_stats
+    return (instance or isinstance(layer, BATCH)) and bool(layer.affine)
+
+
+def _normalise(layer: Any, scale: Tensor, shift: Tensor, x: Tensor) -> Tensor:
+    """As the layer does in evaluation mode."""
+    weight, bias = layer.weight + scale, layer.bias + shift
+    if isinstance(layer, INSTANCE):
+        return F.instance_norm(x, weight=weight, bias=bias, eps=layer.eps)
+    return F.batch_norm(x, layer.running_mean, layer.running_var, weight, bias, eps=layer.eps)
