@@ -84,7 +84,7 @@ class PromptedUNet(nn.Module):
             )
             for i, stage in enumerate(stages if config.updaters else [])
         )
-        self.scale_shift = ScaleShift(backbone) if config.scale_shift else None
+        self.scale_shift = ScaleShift(self._all_but_the_first()) if config.scale_shift else None
         self.input_prompt = None if config.updaters else InputPrompt(input_channels(backbone))
         decoder_channels = [stage.channels for stage in stages[len(self.encoder.stages) :]]
         self.heads = PromptHeads(config.prompts, decoder_channels, classes, axes=len(patch_size))
@@ -181,6 +181,10 @@ class PromptedUNet(nn.Module):
         stem = getattr(self.encoder, "stem", None)
         features: Tensor = self.encoder.stages[0](x if stem is None else stem(x))
         return features
+
+    def _all_but_the_first(self) -> nn.ModuleList:
+        """M_2 … M_N: behind nothing that is tuned, M_1 needs no backward pass."""
+        return nn.ModuleList([*self.encoder.stages[1:], *self.decoder.stages])
 
     def _module(self, i: int, features: Tensor, skips: list[Tensor]) -> Tensor:
         """M_{i+1}, as nnU-Net runs it: an encoder stage, or a decoder stage with its skip connection."""

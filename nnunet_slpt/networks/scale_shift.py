@@ -20,12 +20,12 @@ class ScaleShift(nn.Module):
     """x ⊙ (w + δw) + b + δb, where a frozen normalisation has x ⊙ w + b.
 
     Not in the paper: an updater sits behind a module and cannot change what the module makes of its input in
-    several convolutions. Two numbers a channel and normalisation can, at no cost in time or memory. All
-    prompts share them. They start at zero, where the network is the pretrained one.
+    several convolutions. Two numbers a channel and normalisation can. All prompts share them. They start at
+    zero, where the network is the pretrained one.
 
     Args:
-        frozen: a network whose normalisations run with what is tuned here from now on. Its own weights, and
-            their names, stay as they are.
+        frozen: modules whose normalisations run with what is tuned here from now on. Their own weights, and
+            the names of these, stay as they are.
 
     References:
         Lian et al., "Scaling & shifting your features" (arXiv:2210.08823), section 3.2.
