@@ -48,11 +48,12 @@ TUNING_METHODS: Mapping[str, TuningMethod] = MappingProxyType(
         "lora": TuningMethod("nnUNetTrainerLoRA"),
         # The paper's ablation: SLPT with one part left out.
         "slpt_no_updaters": TuningMethod(SLPT, {"updaters": False, "scale_shift": False}),
-        "slpt_no_scale_shift": TuningMethod(SLPT, {"scale_shift": False}),
         "slpt_no_diversity": TuningMethod(SLPT, {"weight_diversity": 0.0}),
         "slpt_no_views": TuningMethod(SLPT, {"views": False}),
         "slpt_one_tversky": TuningMethod(SLPT, {"tversky": [[0.5, 0.5]]}),
         "slpt_no_foreground_start": TuningMethod(SLPT, {"foreground_start": False}),
+        # What we added.
+        "slpt_no_scale_shift": TuningMethod(SLPT, {"scale_shift": False}),
         # Parts of the updaters.
         "slpt_no_aspp": TuningMethod(SLPT, {"aspp": False}),
         "slpt_no_squeeze_excitation": TuningMethod(SLPT, {"squeeze_excitation": False}),

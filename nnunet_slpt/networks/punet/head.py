@@ -3,7 +3,7 @@
 Owns the comparison; has no parameters of its own, so that a new class needs its prompt and nothing else.
 """
 
-__all__ = ["class_logits", "likeness"]
+__all__ = ["class_logits", "likeness", "logits_of"]
 
 import torch
 import torch.nn.functional as F
@@ -39,10 +39,7 @@ def likeness(features: Tensor, tokens: Tensor) -> Tensor:
 
 
 def class_logits(features: Tensor, prompt: ClassPrompt) -> Tensor:
-    """One class's logits: scale · logit(s) + offset, with s the likeness, but for a margin at 0 and 1.
-
-    With a scale of 1 and an offset of 0 the logit's sigmoid is the likeness. It is the probability of a class
-    that is prompted alone. Among exclusive classes, the softmax weighs the odds of one against the others'.
+    """One class's logits: scale · logit(s) + offset, with s the likeness.
 
     Args:
         features: (B, C, *S).
@@ -51,6 +48,14 @@ def class_logits(features: Tensor, prompt: ClassPrompt) -> Tensor:
     Returns:
         (B, *S), in float32.
     """
+    return prompt.scale.float() * logits_of(likeness(features, prompt.head)) + prompt.offset.float()
+
+
+def logits_of(likeness: Tensor) -> Tensor:
+    """The logits whose sigmoid is the likeness, but for a margin at 0 and 1. Any shape.
+
+    The likeness is the probability of a class that is prompted alone. Among exclusive classes, the softmax
+    of these logits weighs the odds of one against those of the others.
+    """
     # Shrunk and not clamped: clamping would take the gradient where the network is most wrong.
-    shrunk = MARGIN + (1 - 2 * MARGIN) * likeness(features, prompt.head)
-    return prompt.scale.float() * torch.logit(shrunk) + prompt.offset.float()
+    return torch.logit(MARGIN + (1 - 2 * MARGIN) * likeness)

@@ -6,7 +6,7 @@ import torch
 from small_punets import images, settings
 from torch import nn
 
-from nnunet_slpt.config import PUNET_VARIANTS, PromptConfig
+from nnunet_slpt.config import PUNET_VARIANTS, PromptConfig, PUNetConfig
 from nnunet_slpt.networks import PromptedUNet
 from nnunet_slpt.networks.punet import LabelPUNet
 from nnunet_slpt.selection.abilities import PromptsAsChannels, encoder_of, members_of
@@ -14,9 +14,8 @@ from nnunet_slpt.selection.abilities import PromptsAsChannels, encoder_of, membe
 
 def punet(variant="tokens", **changes):
     torch.manual_seed(0)
-    measures = (
-        settings(3) | {"tokens": 5, "prompted": "full" if variant in ("tokens", "full") else "none"} | changes
-    )
+    prompted = "full" if PUNetConfig(tuned=variant).tokens_inside else "none"
+    measures = settings(3) | {"tokens": 5, "prompted": prompted} | changes
     made = LabelPUNet(["liver", "tumour"], **measures)
     made.choose_tuned(variant)
     return made.eval()

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 import torch
 
-from nnunet_slpt.networks.punet.head import MARGIN, class_logits, likeness
+from nnunet_slpt.networks.punet.head import MARGIN, class_logits, likeness, logits_of
 from nnunet_slpt.networks.punet.tokens import ClassPrompt
 
 
@@ -43,23 +43,24 @@ def test_it_is_one_along_the_token_and_zero_against_it():
     torch.testing.assert_close(likeness(features, token)[0, :, 0], torch.tensor([1.0, 0.0]))
 
 
+def test_the_sigmoid_of_a_logit_is_the_likeness():
+    given = torch.linspace(0, 1, 11, requires_grad=True)
+    logits = logits_of(given)
+    torch.testing.assert_close(logits.sigmoid(), given, atol=1.01 * MARGIN, rtol=0)
+    (gradient,) = torch.autograd.grad(logits.sum(), given)
+    assert (gradient > 0).all()
+    assert gradient.isfinite().all()
+
+
 def with_head(tokens):
     prompt = ClassPrompt({}, channels=tokens.shape[1], tokens=len(tokens))
     prompt.head.data = tokens
     return prompt
 
 
-def test_the_sigmoid_of_an_untuned_logit_is_the_likeness():
-    tokens = torch.randn(1, 5)
-    angles = torch.linspace(0, math.pi, 11)
-    across = torch.randn(5)
-    across = across - tokens[0] * (across @ tokens[0]) / tokens[0].square().sum()
-    plane = torch.stack([tokens[0] / tokens[0].norm(), across / across.norm()])
-    features = (torch.stack([angles.cos(), angles.sin()], 1) @ plane).T[None, :, :, None].requires_grad_()
-    logits = class_logits(features, with_head(tokens))
-    torch.testing.assert_close(logits.sigmoid(), likeness(features, tokens), atol=1.01 * MARGIN, rtol=0)
-    (gradient,) = torch.autograd.grad(logits.sum(), features)
-    assert gradient.isfinite().all()
+def test_untuned_it_is_the_logit_of_the_likeness():
+    features, tokens = torch.randn(1, 5, 3, 4), torch.randn(6, 5)
+    assert torch.equal(class_logits(features, with_head(tokens)), logits_of(likeness(features, tokens)))
 
 
 def test_scale_and_offset_move_the_logit():
