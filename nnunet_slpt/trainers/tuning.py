@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from nnunet_slpt.config import PLANS_KEY, PromptConfig, TrainingConfig
 from nnunet_slpt.errors import CheckpointError
+from nnunet_slpt.files import remove_parts, written_whole
 from nnunet_slpt.networks import check_architecture
 from nnunet_slpt.pretrained import read_checkpoint
 from nnunet_slpt.trainers.gradients import take_step, unwrap
@@ -140,6 +141,19 @@ class TuningTrainer(nnUNetTrainer):
         """
         self.config = replace(self.config, pretrained_checkpoint=checkpoint, pretrained_sha256=None)
         self.plans_manager.plans[PLANS_KEY] = self.config.as_block()
+
+    def save_checkpoint(self, filename: str) -> None:
+        """As nnU-Net; but a run that is killed meanwhile leaves the checkpoint that was there before."""
+        if self.local_rank != 0 or self.disable_checkpointing:
+            super().save_checkpoint(filename)  # which says that there is none
+            return
+        remove_parts(Path(filename))
+        with written_whole(Path(filename)) as part:
+            self.write_checkpoint(part)
+
+    def write_checkpoint(self, part: Path) -> None:
+        """Write what a checkpoint holds to a file that nobody reads before it is whole."""
+        super().save_checkpoint(str(part))
 
     def load_checkpoint(self, filename_or_checkpoint: str) -> None:
         """As nnU-Net, if the settings are still the checkpoint's; it holds the frozen weights too."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import SimpleITK
 import torch
 
-from nnunet_slpt.errors import CheckpointError
+from nnunet_slpt.errors import CheckpointError, FileError
 
 
 def voxels(file: Path) -> Any:
@@ -47,6 +48,37 @@ def test_a_run_stopped_and_continued_equals_one_never_stopped(
         assert equal(continued[part], never_stopped[part]), part
     for log in ("train_losses", "val_losses", "mean_fg_dice", "lrs"):
         assert equal(continued["logging"][log], never_stopped["logging"][log]), log
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_a_checkpoint_cut_off_in_writing_leaves_the_one_before(
+    finished: Any, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    trainer = finished.trainer(continued=True)
+    trainer.on_train_start()
+    file, save = finished.output() / "checkpoint_final.pth", torch.save
+    before, names = file.read_bytes(), sorted(finished.output().iterdir())
+
+    def half(content: Any, target: Any) -> None:
+        save(content, target)
+        Path(target).write_bytes(Path(target).read_bytes()[:1000])
+        raise error
+
+    monkeypatch.setattr(torch, "save", half)
+    with pytest.raises(type(error) if isinstance(error, KeyboardInterrupt) else FileError):
+        trainer.save_checkpoint(str(file))
+    assert file.read_bytes() == before
+    assert sorted(finished.output().iterdir()) == names
+
+
+def test_what_a_killed_run_left_of_a_checkpoint_is_removed(finished: Any) -> None:
+    trainer = finished.trainer(continued=True)
+    trainer.on_train_start()
+    left = finished.output() / ".checkpoint_final.pth.12345.part"
+    left.write_bytes(b"half of it")
+    trainer.save_checkpoint(str(finished.output() / "checkpoint_final.pth"))
+    assert not left.exists()
+    assert finished.checkpoint()["network_weights"]
 
 
 def test_continuing_needs_no_pretrained_file(task: Any) -> None:

@@ -21,7 +21,6 @@ from torch import distributed as dist
 from nnunet_slpt.config import PUNetPretrainConfig
 from nnunet_slpt.datasets import UNLABELLED
 from nnunet_slpt.errors import ConfigError, one_of
-from nnunet_slpt.files import written_whole
 from nnunet_slpt.losses.focal import FocalLoss
 from nnunet_slpt.networks.punet import LabelPUNet
 from nnunet_slpt.trainers.punet.self_supervision import SelfSupervision
@@ -183,13 +182,11 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
         dist.all_gather_object(ranks, outputs)
         return [one for rank in ranks for one in rank]
 
-    def save_checkpoint(self, filename: str) -> None:
-        """As nnU-Net, with the teacher."""
-        super().save_checkpoint(filename)
-        if self.local_rank == 0 and not self.disable_checkpointing:
-            content = torch.load(filename, map_location="cpu", weights_only=False)
-            with written_whole(Path(filename)) as part:
-                torch.save(content | {TEACHER: self.supervision.teacher.state_dict()}, part)
+    def write_checkpoint(self, part: Path) -> None:
+        """As any training's, with the teacher."""
+        super().write_checkpoint(part)
+        content = torch.load(part, map_location="cpu", weights_only=False)
+        torch.save(content | {TEACHER: self.supervision.teacher.state_dict()}, part)
 
     def load_checkpoint(self, filename_or_checkpoint: str) -> None:
         """As nnU-Net, with the teacher."""
