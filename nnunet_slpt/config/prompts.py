@@ -35,7 +35,7 @@ class PromptConfig(TrainingConfig):
     Args:
         prompts: K, the number of diversified prompts, each with its own heads.
         prompt_channels: channels of a prompt between two updaters.
-        width: channels of an updater's feature branch, beside an eighth of the stage's own.
+        width: least channels of an updater's feature branch; more where a quarter of the stage's own is more.
         tversky: one (alpha, beta) per prompt; repeated in turn when shorter than ``prompts``.
         weight_tversky: lambda 1 of the loss.
         weight_cross_entropy: lambda 2 of the loss.
@@ -58,7 +58,7 @@ class PromptConfig(TrainingConfig):
 
     prompts: int = 3
     prompt_channels: int = 8
-    width: int = 12
+    width: int = 16
     tversky: tuple[tuple[float, float], ...] = TVERSKY_PAIRS
     weight_tversky: float = 1.0
     weight_cross_entropy: float = 1.0

@@ -42,7 +42,7 @@ def separable_kernel(depthwise: Tensor, pointwise: Tensor) -> Tensor:
 
 
 def modulate(x: Tensor, change: Tensor) -> Tensor:
-    """X ⊙ gain + x + shift, both constant over blocks of x.
+    """X ⊙ gain + x + shift, both brought to the grid of x linearly.
 
     Args:
         x: (B, C, *S).
@@ -51,9 +51,7 @@ def modulate(x: Tensor, change: Tensor) -> Tensor:
     Returns:
         (B, C, *S).
     """
-    if change.shape[2:] != x.shape[2:]:
-        change = F.interpolate(change, size=x.shape[2:], mode="nearest")
-    gain, shift = change.chunk(2, 1)
+    gain, shift = resize(change, x.shape[2:]).chunk(2, 1)
     return torch.addcmul(x + shift, x, gain)
 
 

@@ -27,6 +27,7 @@ from nnunet_slpt.networks.scale_shift import ScaleShift
 from nnunet_slpt.networks.updater import FeatureAwarePromptUpdater
 
 FROZEN_PARTS = ("encoder", "decoder")
+BLOCK = 8  # channels; convolutions of whole blocks run about twice as fast as others
 
 
 class PromptedUNet(nn.Module):
@@ -74,7 +75,7 @@ class PromptedUNet(nn.Module):
                 config.prompt_channels,
                 incoming_channels=config.prompt_channels if i else 1,
                 cells=signature_length(len(patch_size)),
-                width=config.width + stage.channels // 8,
+                width=max(config.width, stage.channels // 4 // BLOCK * BLOCK),
                 kernel=stage.kernel,
                 stride=stage.stride,
                 last=i + 1 == len(stages),
