@@ -42,9 +42,7 @@ def test_features_are_multiplied_by_one_plus_a_and_b_is_added(axes: int) -> None
     pool, mode = {2: (functional.avg_pool2d, "bilinear"), 3: (functional.avg_pool3d, "trilinear")}[axes]
     coarse = pool(features, 2)
     here = functional.interpolate(prompt, size=coarse.shape[2:], mode=mode)
-    change = functional.interpolate(
-        made.feature_branch(coarse, here, signature), scale_factor=2.0, mode=mode
-    )
+    change = functional.interpolate(made.feature_branch(coarse, here, signature), scale_factor=2.0, mode=mode)
     expected = features * change[:, :6] + features + change[:, 6:]
     torch.testing.assert_close(made(features, prompt, signature)[0], expected)
 
