@@ -27,7 +27,7 @@ from nnunet_slpt.networks.scale_shift import ScaleShift
 from nnunet_slpt.networks.updater import FeatureAwarePromptUpdater
 
 FROZEN_PARTS = ("encoder", "decoder")
-BLOCK = 8  # channels; convolutions of whole blocks run about twice as fast as others
+BLOCK = 8  # channels; CPUs and GPUs convolve in whole blocks of them
 
 
 class PromptedUNet(nn.Module):
