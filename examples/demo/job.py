@@ -87,7 +87,6 @@ class Job:
             "nnUNet_n_proc_DA": str(workers),
             "nnUNet_def_n_proc": "2",
             "nnUNet_compile": "f",
-            "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait leave the cores to others
         }
 
 

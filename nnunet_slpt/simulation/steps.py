@@ -27,10 +27,12 @@ class Steps:
     Args:
         logs: the folder.
         gpu: the only one that the commands shall see; ``None`` changes nothing.
+        jobs: how many such folders are worked on at the same time, and share the cores.
     """
 
     logs: Path
     gpu: str | None = None
+    jobs: int = 1
 
     def run(self, name: str, command: Sequence[str | Path], environment: Mapping[str, str]) -> dict[str, Any]:
         """Run a command, unless it has been run.
@@ -50,14 +52,10 @@ class Steps:
         if not costs.exists():
             self.logs.mkdir(parents=True, exist_ok=True)
             words = [sys.executable, "-m", "nnunet_slpt.simulation.measured", str(costs), *map(str, command)]
-            gpu = {} if self.gpu is None else {"CUDA_VISIBLE_DEVICES": self.gpu}
-            # Threads that wait leave the cores to others: on a CPU nnU-Net takes as many as there are cores,
-            # and two trainings side by side would take many times as long.
-            patient = {"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE")}
             with log.open("ab") as stream:
                 done = subprocess.run(
                     words,
-                    env={**os.environ, **environment, **gpu, **patient},
+                    env={**os.environ, **environment, **self._share()},
                     stdout=stream,
                     stderr=stream,
                     check=False,
@@ -67,6 +65,18 @@ class Steps:
                 raise SimulationError(f"{said} ended with {done.returncode}; {log} ends so:\n{_tail(log)}")
         found: dict[str, Any] = json.loads(costs.read_text())
         return found
+
+    def _share(self) -> dict[str, str]:
+        """The GPU of this folder, and its share of the cores where the user names none."""
+        share = {} if self.gpu is None else {"CUDA_VISIBLE_DEVICES": self.gpu}
+        if self.jobs == 1:
+            return share
+        # nnU-Net's prediction takes all cores whatever is said: threads that wait leave them to others.
+        cores = {
+            "OMP_NUM_THREADS": str(max((os.cpu_count() or 1) // self.jobs, 1)),
+            "OMP_WAIT_POLICY": "PASSIVE",
+        }
+        return share | {name: os.environ.get(name, value) for name, value in cores.items()}
 
     def done(self, name: str) -> bool:
         """Whether a step has been run."""

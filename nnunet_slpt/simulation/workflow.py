@@ -62,7 +62,8 @@ def simulate(request: Request, say: Say = print) -> bool:
         gpu = gpus.get()
         progress.begin()
         try:
-            for cell in run_campaign(campaign, stage, settings, Steps(stage.logs, gpu), plan.cells):
+            steps = Steps(stage.logs, gpu, request.jobs)
+            for cell in run_campaign(campaign, stage, settings, steps, plan.cells):
                 progress.finished(cell)
         except SLPTError as error:
             progress.say(f"{campaign.name} cannot go on: {error}")

@@ -1,12 +1,13 @@
-"""Two gaps in nnU-Net's ``-pretrained_weights``, closed from outside.
+"""Gaps in how nnU-Net begins a training, closed from outside: ``-pretrained_weights``, and threads.
 
 Owns what the trainer must know of nnU-Net's run/run_training.py and run/load_pretrained_weights.py.
 Must not import the networks; changes nothing inside nnU-Net.
 """
 
-__all__ = ["map_cuda_storages_to_cpu", "requested_weights"]
+__all__ = ["keep_to_requested_threads", "map_cuda_storages_to_cpu", "requested_weights"]
 
 import inspect
+import os
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,17 @@ def map_cuda_storages_to_cpu() -> None:
     Where CUDA is available nothing changes. Calling it again does nothing.
     """
     torch.serialization.register_package(JUST_BEFORE_CUDA, _no_tag, _keep_on_cpu)
+
+
+def keep_to_requested_threads() -> None:
+    """Let a training on a CPU have as many threads as ``OMP_NUM_THREADS`` says, if it says a number.
+
+    nnU-Net's run/run_training.py takes as many as there are cores whatever it says, and trainings side by
+    side then stand in each other's way.
+    """
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    if wanted.isdecimal() and int(wanted) > 0:
+        torch.set_num_threads(int(wanted))
 
 
 def requested_weights() -> Path | None:

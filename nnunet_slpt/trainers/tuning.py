@@ -25,7 +25,11 @@ from nnunet_slpt.files import remove_parts, written_whole
 from nnunet_slpt.networks import check_architecture
 from nnunet_slpt.pretrained import read_checkpoint
 from nnunet_slpt.trainers.gradients import take_step, unwrap
-from nnunet_slpt.trainers.host import map_cuda_storages_to_cpu, requested_weights
+from nnunet_slpt.trainers.host import (
+    keep_to_requested_threads,
+    map_cuda_storages_to_cpu,
+    requested_weights,
+)
 from nnunet_slpt.trainers.start import (
     Recipe,
     Startable,
@@ -69,6 +73,8 @@ class TuningTrainer(nnUNetTrainer):
         self.num_iterations_per_epoch = config.iterations_per_epoch
         self.num_val_iterations_per_epoch = config.validation_iterations_per_epoch
         self.has_weights = False
+        if self.device.type == "cpu":
+            keep_to_requested_threads()
 
     @classmethod
     def configure(cls, plans: dict[str, Any], configuration: str, dataset_json: dict[str, Any]) -> Any:

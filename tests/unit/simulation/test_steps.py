@@ -1,6 +1,8 @@
 """A step is run once, in a process of its own, with what it cost; a failure shows its last lines."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -43,3 +45,41 @@ def test_environment_and_gpu_reach_the_command(tmp_path: Path) -> None:
     Steps(tmp_path).run("a", COMMAND, {"nnUNet_extTrainer": "/mine"})
     assert "/mine" in Steps(tmp_path).text("a")
     assert json.loads((tmp_path / "a.json").read_text()).keys() == {"seconds", "peak_memory_bytes"}
+
+
+SHARE = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY")
+
+
+@pytest.mark.parametrize(
+    ("jobs", "own", "expected"),
+    [
+        (1, {}, {}),
+        (1, {"OMP_NUM_THREADS": "7"}, {"OMP_NUM_THREADS": "7"}),
+        (3, {}, {"OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "PASSIVE"}),
+        (9, {}, {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}),
+        (3, {"OMP_NUM_THREADS": "7"}, {"OMP_NUM_THREADS": "7", "OMP_WAIT_POLICY": "PASSIVE"}),
+        (3, {"OMP_WAIT_POLICY": "ACTIVE"}, {"OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "ACTIVE"}),
+    ],
+)
+def test_several_jobs_share_the_cores_unless_the_user_says_otherwise(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    jobs: int,
+    own: dict[str, str],
+    expected: dict[str, str],
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    for name in SHARE:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in own.items():
+        monkeypatch.setenv(name, value)
+    seen: dict[str, str] = {}
+
+    def command(words: list[str], env: dict[str, str], **_: object) -> subprocess.CompletedProcess[str]:
+        seen.update(env)
+        Path(words[3]).write_text("{}")
+        return subprocess.CompletedProcess(words, 0)
+
+    monkeypatch.setattr(subprocess, "run", command)
+    Steps(tmp_path, jobs=jobs).run("a", COMMAND, {})
+    assert {name: seen[name] for name in SHARE if name in seen} == expected
