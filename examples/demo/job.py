@@ -26,7 +26,7 @@ from steps import Command, Function, Step
 HERE = Path(__file__).parent
 ORGAN, LESIONS = "Dataset801_SyntheticOrgan", "Dataset802_SyntheticLesions"
 ORGAN_CASES = 20
-PRETRAINER, TUNER = "nnUNetTrainer_5epochs", "nnUNetTrainerSLPT"
+TUNER = "nnUNetTrainerSLPT"
 SMALL_PLANS, PROMPT_PLANS = "nnUNetPlansSmall", "nnUNetSLPTPlans"
 
 
@@ -38,12 +38,14 @@ class Job:
         output: folder for all that is made.
         dataset: name of the downstream dataset, ``DatasetXXX_Name``.
         device: ``cpu`` or ``cuda``.
+        pretrainer: nnU-Net's trainer for the pretraining, if there is one here.
         prompts: what the block ``plans["slpt"]`` says otherwise than by default.
     """
 
     output: Path
     dataset: str
     device: str
+    pretrainer: str = "nnUNetTrainer_5epochs"
     prompts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -101,7 +103,7 @@ def pretraining_steps(job: Job, folder: Path, cases: int, test_cases: int, seed:
         seed: of the data.
     """
     model = pretrained_model(job) / "fold_0"
-    train = f"{_number(ORGAN)} {CONFIGURATION} 0 -tr {PRETRAINER} -p {SMALL_PLANS} -device {job.device}"
+    train = f"{_number(ORGAN)} {CONFIGURATION} 0 -tr {job.pretrainer} -p {SMALL_PLANS} -device {job.device}"
     pretrain = Step(
         name="pretrain",
         title="Pretrain a stock nnU-Net on the organ alone, and validate it on four other cases",
@@ -113,7 +115,7 @@ def pretraining_steps(job: Job, folder: Path, cases: int, test_cases: int, seed:
 
 def pretrained_model(job: Job) -> Path:
     """The folder of the network that is pretrained on the organ."""
-    return job.results / ORGAN / f"{PRETRAINER}__{SMALL_PLANS}__{CONFIGURATION}"
+    return job.results / ORGAN / f"{job.pretrainer}__{SMALL_PLANS}__{CONFIGURATION}"
 
 
 def _generation_step(job: Job, folder: Path, cases: int, test_cases: int, seed: int) -> Step:

@@ -34,6 +34,7 @@ from steps import Function, Step
 from story import add_tuning_arguments, job_options, tell
 
 TEST_CASES = 8
+PRETRAINER = "nnUNetTrainer_1epoch"  # 250 steps; the organ is easy, and this is a demo
 
 SHOWN_CASES = 3
 
@@ -45,7 +46,7 @@ def plan_job(args: argparse.Namespace) -> tuple[Job, list[Step]]:
         DemoError: ``--data`` is not laid out as it should be.
     """
     if args.data is None:
-        job = Job(dataset=LESIONS, **job_options(args))
+        job = Job(dataset=LESIONS, pretrainer=PRETRAINER, **job_options(args))
         first, model = (
             pretraining_steps(job, job.raw, args.cases, TEST_CASES, args.seed),
             pretrained_model(job),
