@@ -3,7 +3,7 @@
     python benchmarks/synthetic_task.py --output /tmp/synthetic
     python benchmarks/evidence.py --task /tmp/synthetic/task --network Small --work /tmp/work -- …
 
-The scans, and the network that knows the organ alone, are made as `make demo` makes them.
+The scans, and the network that knows the organ alone, are made as `make campaign` makes them.
 """
 
 import argparse

@@ -1,6 +1,7 @@
 """What every test may use: the real data where there is some, and the markers that follow from facts."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,14 @@ def data_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: set NNUNET_SLPT_DATA, or put it in {folder}")
     return folder
+
+
+@pytest.fixture
+def three_threads() -> Iterator[None]:
+    """As many threads in torch as nnU-Net takes on a machine with three cores."""
+    import torch  # not above: OMP_NUM_THREADS has to be set first
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    yield
+    torch.set_num_threads(before)

@@ -25,11 +25,7 @@ from nnunet_slpt.files import remove_parts, written_whole
 from nnunet_slpt.networks import check_architecture
 from nnunet_slpt.pretrained import read_checkpoint
 from nnunet_slpt.trainers.gradients import take_step, unwrap
-from nnunet_slpt.trainers.host import (
-    keep_to_requested_threads,
-    map_cuda_storages_to_cpu,
-    requested_weights,
-)
+from nnunet_slpt.trainers.host import keep_to_requested_threads, map_cuda_storages_to_cpu, requested_weights
 from nnunet_slpt.trainers.start import (
     Recipe,
     Startable,

@@ -69,18 +69,14 @@ def test_a_rival_changes_what_it_is_named_after_and_predicts(task: Any, rival: s
     assert predicted(task).shape == (20, 22, 24)
 
 
+@pytest.mark.usefixtures("three_threads")
 @pytest.mark.parametrize("trainer", ["nnUNetTrainerHead", "nnUNetTrainerSLPT"])
 def test_a_training_takes_the_threads_that_were_asked_for(
     task: Any, trainer: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = torch.get_num_threads()
-    try:
-        torch.set_num_threads(3)
-        monkeypatch.setenv("OMP_NUM_THREADS", "2")
-        begin(task, trainer)
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")
+    begin(task, trainer)
+    assert torch.get_num_threads() == 2
 
 
 def test_heads_of_known_labels_start_from_the_pretrained_ones(task: Any) -> None:

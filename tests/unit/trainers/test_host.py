@@ -8,11 +8,7 @@ from nnunetv2.run.load_pretrained_weights import load_pretrained_weights
 from nnunetv2.run.run_training import maybe_load_checkpoint
 from torch import nn
 
-from nnunet_slpt.trainers.host import (
-    keep_to_requested_threads,
-    map_cuda_storages_to_cpu,
-    requested_weights,
-)
+from nnunet_slpt.trainers.host import keep_to_requested_threads, map_cuda_storages_to_cpu, requested_weights
 
 no_gpu = pytest.mark.skipif(
     torch.cuda.is_available(), reason="with CUDA the storages go where they came from"
@@ -143,19 +139,11 @@ def test_a_second_copy_of_the_training_script_is_recognised(tmp_path):
     assert trainer.seen == file
 
 
-@pytest.fixture
-def all_cores():
-    """As many threads as nnU-Net takes on a machine with three cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize(
     ("said", "threads"), [("1", 1), ("2", 2), ("0", 3), ("", 3), ("2,1", 3), ("-1", 3), (None, 3)]
 )
-def test_threads_are_those_of_omp_num_threads(all_cores, monkeypatch, said, threads):
+@pytest.mark.usefixtures("three_threads")
+def test_threads_are_those_of_omp_num_threads(monkeypatch, said, threads):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if said is not None:
         monkeypatch.setenv("OMP_NUM_THREADS", said)
