@@ -131,6 +131,7 @@ class _Round:
                 f"{some(self.labelled())} and not {some(labelled)}. Remove the cells and the folder of this "
                 "campaign to start it anew."
             )
+        self.stage.hand_over(labelled)  # the next choice wants them
         if {"features", "predictions"} & needs_of(self.campaign.strategy, self.number + 1):
             self.tune(labelled)
 

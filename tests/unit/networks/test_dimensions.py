@@ -76,3 +76,12 @@ def test_resizing_to_the_same_grid_is_the_same_tensor() -> None:
     x = maps(3, 4, 6)
     assert resize(x, (4, 6)) is x
     assert resize(x, (8, 5)).shape == (2, 3, 8, 5)
+
+
+@pytest.mark.parametrize("grid", [(4, 16, 12), (8, 16, 12), (2, 8, 6), (9, 5, 7), (1, 1, 1), (4, 8, 13)])
+def test_resizing_in_3d_is_torchs_trilinear_interpolation(grid: tuple[int, ...]) -> None:
+    x = maps(3, 4, 8, 6).requires_grad_()
+    ours, expected = resize(x, grid), functional.interpolate(x, size=grid, mode="trilinear")
+    torch.testing.assert_close(ours, expected)
+    gradients = [torch.autograd.grad(resized.square().sum(), x)[0] for resized in (ours, expected)]
+    torch.testing.assert_close(*gradients)

@@ -46,6 +46,8 @@ class Recorded(Steps):
     def choose(self, budget: int) -> None:
         stage, order = self.stage, self.order  # type: ignore[attr-defined]
         before = sum(map(len, stage.chosen()))
+        handed_over = {file.name for file in (stage.raw / "labelsTr").iterdir()}
+        assert handed_over == {f"{name}.nii.gz" for name in order[:before]}  # or the command would refuse
         cases = [{"name": name, "chosen": True} for name in order[before : before + budget]]
         stage.rounds.mkdir(parents=True, exist_ok=True)
         (stage.rounds / f"round_{len(stage.chosen()):02d}.json").write_text(json.dumps({"cases": cases}))
