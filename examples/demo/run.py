@@ -35,7 +35,6 @@ from story import add_tuning_arguments, job_options, tell
 
 TEST_CASES = 8
 PRETRAINER = "nnUNetTrainer_1epoch"  # 250 steps; the organ is easy, and this is a demo
-
 SHOWN_CASES = 3
 
 

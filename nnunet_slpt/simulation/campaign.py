@@ -103,6 +103,7 @@ class _Round:
         """All steps, and what the cell's file holds."""
         costs = {"select_seconds": self.choose()}
         labelled = self.labelled()
+        self.stage.hand_over(labelled)
         costs |= self.tune(labelled)
         scores, costs["predict_seconds"] = self.predict(
             "test", self.stage.raw / "imagesTs", self.stage.source.test
@@ -131,7 +132,7 @@ class _Round:
                 f"{some(self.labelled())} and not {some(labelled)}. Remove the cells and the folder of this "
                 "campaign to start it anew."
             )
-        self.stage.hand_over(labelled)  # the next choice wants them
+        self.stage.hand_over(labelled)
         if {"features", "predictions"} & needs_of(self.campaign.strategy, self.number + 1):
             self.tune(labelled)
 
@@ -172,8 +173,7 @@ class _Round:
         return self.steps.run(self.name(step), words, self.stage.choosing_environment(sees_labels))
 
     def tune(self, labelled: Sequence[str]) -> dict[str, Any]:
-        """Get the labels, preprocess what is new, and tune from the pretrained model."""
-        self.stage.hand_over(labelled)
+        """Preprocess what is new, and tune from the pretrained model."""
         self.stage.split(labelled)
         plans, environment = self.stage.plans, self.stage.environment(self.number)
         preprocess = ["nnunet_slpt_preprocess", "-d", self.stage.dataset, "-p", plans]
