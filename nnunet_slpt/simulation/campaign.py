@@ -16,7 +16,7 @@ from typing import Any
 from nnunet_slpt.errors import SimulationError, some
 from nnunet_slpt.files import exclusive, write_json
 from nnunet_slpt.simulation.grid import Campaign, Cell
-from nnunet_slpt.simulation.request import needs_of
+from nnunet_slpt.simulation.request import chooses, needs_of
 from nnunet_slpt.simulation.scoring import Scores, mean_dice, score_cases
 from nnunet_slpt.simulation.stage import TUNING_FOLD, Stage
 from nnunet_slpt.simulation.steps import Steps
@@ -147,14 +147,15 @@ class _Round:
         before = self.campaign.budgets[self.number - 1] if self.number else 0
         budget = self.campaign.budgets[self.number] - before
         if self.number:
-            return float(self.select("choose", budget, self.model(self.number - 1))["seconds"])
+            tuned = self.model(self.number - 1)
+            return float(self.select("choose", self.number, budget, tuned)["seconds"])
         pretrained = self.settings.models[TUNING_METHODS[self.campaign.method].network]
         fold, checkpoint = pretrained.parent, pretrained.name
         which = ("-f", fold.name.removeprefix("fold_"), "-chk", checkpoint)
-        return float(self.select("choose", budget, fold.parent, *which)["seconds"])
+        return float(self.select("choose", 0, budget, fold.parent, *which)["seconds"])
 
-    def select(self, step: str, budget: int, model: Path, *more: str) -> dict[str, Any]:
-        """``nnunet_slpt_select``."""
+    def select(self, step: str, number: int, budget: int, model: Path, *more: str) -> dict[str, Any]:
+        """``nnunet_slpt_select``, for the round of this number."""
         words: list[str | Path] = [
             "nnunet_slpt_select",
             "-d",
@@ -164,10 +165,11 @@ class _Round:
             "-m",
             model,
         ]
-        words += ["-strategy", self.campaign.strategy, "--seed", str(self.campaign.seed)]
+        strategy = self.campaign.strategy
+        words += ["-strategy", chooses(strategy, number), "--seed", str(self.campaign.seed)]
         words += ["-device", self.settings.device, "-npp", str(self.settings.processes), *more]
         words += self.without_mirroring()
-        sees_labels = "labels" in needs_of(self.campaign.strategy, self.number)
+        sees_labels = "labels" in needs_of(strategy, 0) | needs_of(strategy, 1)  # or never: one mode for all
         if sees_labels:
             words += ["--hide_labels", *self.stage.all_but_pool()]
         return self.steps.run(self.name(step), words, self.stage.choosing_environment(sees_labels))
@@ -220,7 +222,7 @@ class _Round:
             or len(rest) < FEWEST_TO_RANK
         ):
             return None
-        self.select("ask", FEWEST_TO_RANK, self.model(self.number), "--dry_run", "--json")
+        self.select("ask", self.number + 1, FEWEST_TO_RANK, self.model(self.number), "--dry_run", "--json")
         text = self.steps.text(self.name("ask"))
         asked = json.loads(text[text.rindex("\n{\n") :])
         scores, _ = self.predict("rest", self.stage.links(rest), rest)

@@ -98,7 +98,13 @@ def _add_grid(group: argparse._ArgumentGroup) -> None:
         metavar="NAME",
         help="default: slpt full_adamw",
     )
-    add("--strategies", nargs="+", default=["random"], metavar="NAME", help="default: random")
+    add(
+        "--strategies",
+        nargs="+",
+        default=["random"],
+        metavar="NAME",
+        help="or two in tandem, as in random+hybrid; default: random",
+    )
     add(
         "--budgets",
         nargs="+",

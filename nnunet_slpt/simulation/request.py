@@ -3,7 +3,7 @@
 Must not import torch or nnU-Net.
 """
 
-__all__ = ["Request", "has_prompts", "needs_of"]
+__all__ = ["Request", "chooses", "has_prompts", "needs_of"]
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ class Request:
         models: folders of the pretrained models, at most one of each kind of network.
         output: folder for all that is made.
         methods: tuning methods.
-        strategies: selection strategies.
+        strategies: selection strategies, by one name, or by two in tandem.
         budgets: numbers of labelled cases, or percentages of the pool.
         seeds: of everything random.
         test: file with names, or a number or percentage of cases.
@@ -73,13 +73,11 @@ class Request:
     command: str = ""
 
     def __post_init__(self) -> None:
-        for kind, names, known in (
-            ("method", self.methods, TUNING_METHODS),
-            ("strategy", self.strategies, (TESLA, *STRATEGIES)),
-        ):
-            for name in names:
-                if name not in known:
-                    raise SimulationError(f"{one_of(kind, name, known)}.")
+        for method in self.methods:
+            if method not in TUNING_METHODS:
+                raise SimulationError(f"{one_of('method', method, TUNING_METHODS)}.")
+        for strategy in self.strategies:
+            resolve(strategy, any_labelled=True)
         for flag, number, fewest in (("--jobs", self.jobs, 1), ("-npp", self.processes, 0)):
             if number < fewest:
                 raise SimulationError(f"{flag} is {number}, expected {fewest} or more.")
@@ -110,11 +108,20 @@ def has_prompts(method: str) -> bool:
     return trainer == SLPT and settings.get("prompts", PromptConfig().prompts) > 1
 
 
-def needs_of(strategy: str, number: int) -> frozenset[str]:
-    """What a strategy looks at in a round.
+def chooses(strategy: str, number: int) -> str:
+    """The strategy behind a name in a round.
+
+    One that asks prompts before any are tuned leaves the first choice to diversity, as TESLA does.
 
     Args:
-        strategy: its name, or ``tesla``.
+        strategy: its name, two in tandem, or ``tesla``.
         number: of the round, from 0 on.
     """
-    return STRATEGIES[resolve(strategy, any_labelled=number > 0)].needs
+    name = resolve(strategy, any_labelled=number > 0)
+    too_early = number == 0 and "predictions" in STRATEGIES[name].needs
+    return resolve(TESLA, any_labelled=False) if too_early else name
+
+
+def needs_of(strategy: str, number: int) -> frozenset[str]:
+    """What a strategy looks at in a round; arguments as of ``chooses``."""
+    return STRATEGIES[chooses(strategy, number)].needs

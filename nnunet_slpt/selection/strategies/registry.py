@@ -25,6 +25,7 @@ from nnunet_slpt.selection.strategies.typiclust import TypiClust
 from nnunet_slpt.selection.strategies.uncertainty import Uncertainty
 
 TESLA = "tesla"  # not a strategy but two in tandem: see resolve
+THEN = "+"
 _CLASSES: tuple[type[Strategy], ...] = (
     Diversity,
     KMeansRepresentatives,
@@ -43,23 +44,27 @@ STRATEGIES: Mapping[str, type[Strategy]] = {strategy.name: strategy for strategy
 
 
 def resolve(name: str, any_labelled: bool) -> str:
-    """The strategy behind a name: ``tesla`` is diversity while nothing is labelled, then uncertainty.
+    """The strategy behind a name: of two in tandem, the first while nothing is labelled, then the other.
 
     Args:
-        name: ``tesla`` or a key of ``STRATEGIES``.
+        name: a key of ``STRATEGIES``; two of them, as in ``random+hybrid``; or ``tesla``, which is
+            ``diversity+uncertainty``.
         any_labelled: there are labelled cases, so a network can be tuned and asked.
 
     Raises:
-        SelectionError: the name is unknown.
+        SelectionError: a name is unknown.
 
     References:
         SLPT (arXiv:2308.04911), TESLA: tandem selective labelling.
     """
     if name == TESLA:
         return (Uncertainty if any_labelled else Diversity).name
-    if name not in STRATEGIES:
-        raise SelectionError(f"{one_of('strategy', name, (TESLA, *STRATEGIES))}; choose one of these")
-    return name
+    first, joined, then = name.partition(THEN)
+    for one in (first, then) if joined else (first,):
+        if one not in STRATEGIES:
+            known = one_of("strategy", one, (TESLA, *STRATEGIES))
+            raise SelectionError(f"{known}; choose one of these, or two but tesla as FIRST{THEN}SECOND")
+    return then if joined and any_labelled else first
 
 
 def make_strategy(name: str, parameters: Mapping[str, Any]) -> Strategy:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ class Recorded(Steps):
         object.__setattr__(self, "stage", stage)
         object.__setattr__(self, "order", list(order))
         object.__setattr__(self, "ran", [])
+        object.__setattr__(self, "asked", [])
 
     def run(self, name: str, command: Sequence[str | Path], environment: Mapping[str, str]) -> dict[str, Any]:
         costs = self.logs / f"{name}.json"
@@ -37,8 +39,14 @@ class Recorded(Steps):
             self.ran.append(name)  # type: ignore[attr-defined]
             self.logs.mkdir(parents=True, exist_ok=True)
             (self.logs / f"{name}.log").write_text("Prompts: 1,000 frozen and 20 tuned parameters")
+            if "-strategy" in command:
+                self.asked.append((name, command[command.index("-strategy") + 1]))  # type: ignore[attr-defined]
             if name.endswith("choose"):
                 self.choose(int(command[4]))
+            elif name.endswith("ask"):
+                chosen = list(chain(*self.stage.chosen()))  # type: ignore[attr-defined]
+                cases = [{"name": one, "value": 0.5} for one in POOL if one not in chosen]
+                (self.logs / f"{name}.log").write_text("Asked.\n" + json.dumps({"cases": cases}, indent=1))
             costs.write_text(json.dumps({"seconds": 1.0, "peak_memory_bytes": 1}))
         found: dict[str, Any] = json.loads(costs.read_text())
         return found
@@ -68,6 +76,19 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
 
 def play(tmp_path: Path, source: Source, strategy: str, budgets: tuple[int, ...], order: str) -> list[str]:
     """Run a campaign in a folder that is new each time, with cells that stay; the names of the steps."""
+    ran: list[str] = played(tmp_path, source, strategy, budgets, order).ran  # type: ignore[attr-defined]
+    return ran
+
+
+def played(
+    tmp_path: Path,
+    source: Source,
+    strategy: str,
+    budgets: tuple[int, ...],
+    order: str,
+    calibrate: bool = False,
+) -> Recorded:
+    """As ``play``; all that was recorded."""
     number = len(list(tmp_path.glob("work*")))
     shared = tmp_path / "shared"
     for kind, content in (("raw", {}), ("preprocessed", {"slpt": {}})):
@@ -82,15 +103,14 @@ def play(tmp_path: Path, source: Source, strategy: str, budgets: tuple[int, ...]
         processes=0,
         training={},
         mirroring=False,
-        calibrate=False,
+        calibrate=calibrate,
         tolerance_mm=2,
     )
     cells = tmp_path / "cells"
     cells.mkdir(exist_ok=True)
     steps = Recorded(stage, order)
     list(run_campaign(Campaign("slpt", strategy, 0, budgets), stage, settings, steps, cells))
-    ran: list[str] = steps.ran  # type: ignore[attr-defined]
-    return ran
+    return steps
 
 
 def labelled(tmp_path: Path, budget: int, strategy: str = "random") -> list[str]:
@@ -115,6 +135,14 @@ def test_a_choice_by_the_tuned_network_needs_it_again(tmp_path: Path, source: So
     play(tmp_path, source, "tesla", (2,), "cabd")
     ran = play(tmp_path, source, "tesla", (2, 3), "cabd")
     assert ran == ["00_choose", "00_preprocess", "00_tune", *(f"01_{step}" for step in ALL)]
+
+
+def test_each_round_is_chosen_by_the_strategy_whose_turn_it_is(tmp_path: Path, source: Source) -> None:
+    steps = played(tmp_path, source, "random+hybrid", (1, 2), "cabd", calibrate=True)
+    asked = [("00_choose", "random"), ("00_ask", "hybrid"), ("01_choose", "hybrid"), ("01_ask", "hybrid")]
+    assert steps.asked == asked  # type: ignore[attr-defined]
+    steps = played(tmp_path, source, "clasp_pe", (2, 3), "cabd")
+    assert steps.asked == [("00_choose", "diversity"), ("01_choose", "clasp_pe")]  # type: ignore[attr-defined]
 
 
 def test_choices_that_come_out_otherwise_are_not_mixed(tmp_path: Path, source: Source) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from nnunet_slpt.errors import SLPTError
 from nnunet_slpt.selection.strategies import STRATEGIES, TESLA
-from nnunet_slpt.simulation.request import Request, has_prompts, needs_of
+from nnunet_slpt.simulation.request import Request, chooses, has_prompts, needs_of
 from nnunet_slpt.tuning_methods import TUNING_METHODS
 
 
@@ -20,6 +20,7 @@ def request(**options: Any) -> Request:
     [
         ({"methods": ("slpd",)}, "unknown method 'slpd'; known: slpt, "),
         ({"strategies": ("telsa",)}, "unknown strategy 'telsa'; known: tesla, "),
+        ({"strategies": ("random+hybird",)}, "unknown strategy 'hybird'; known: tesla, "),
         ({"jobs": 0}, "--jobs is 0, expected 1 or more"),
         ({"epochs": 0}, r'\["epochs"\] is 0, expected a whole number from 1 on'),
         ({"strategies": ("tesla", "random")}, r"ask K prompts \(tesla\) .* none \(full_adamw\)"),
@@ -43,4 +44,18 @@ def test_every_method_with_one_prompt_or_none_cannot_disagree() -> None:
 def test_tesla_looks_at_features_first_and_at_predictions_then() -> None:
     assert needs_of(TESLA, 0) == {"features"}
     assert needs_of(TESLA, 1) == {"predictions"}
-    assert all(needs_of(name, 0) == needs_of(name, 3) for name in STRATEGIES)
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_where_no_prompts_are_tuned_yet_diversity_chooses_for_those_that_ask_them(name: str) -> None:
+    asks = "predictions" in needs_of(name, 3)
+    assert chooses(name, 0) == ("diversity" if asks else name)
+    assert chooses(name, 1) == chooses(name, 3) == name
+
+
+def test_two_in_tandem() -> None:
+    assert [chooses("random+hybrid", number) for number in (0, 1, 2)] == ["random", "hybrid", "hybrid"]
+    assert [chooses("bald+random", number) for number in (0, 1)] == ["diversity", "random"]
+    with pytest.raises(SLPTError, match=r"ask K prompts \(random\+bald\)"):
+        request(strategies=("random+bald",))
+    assert request(strategies=("bald+random",)).strategies == ("bald+random",)

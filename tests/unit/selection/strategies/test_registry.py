@@ -51,6 +51,11 @@ def test_tesla_is_two_in_tandem() -> None:
     assert resolve(TESLA, any_labelled=True) == "uncertainty"
 
 
+def test_any_two_go_in_tandem() -> None:
+    assert resolve("random+hybrid", any_labelled=False) == "random"
+    assert resolve("random+hybrid", any_labelled=True) == "hybrid"
+
+
 @each_strategy
 @pytest.mark.parametrize("any_labelled", [False, True])
 def test_other_names_stay(name: str, any_labelled: bool) -> None:
@@ -60,6 +65,14 @@ def test_other_names_stay(name: str, any_labelled: bool) -> None:
 def test_unknown_name() -> None:
     with pytest.raises(SelectionError, match="unknown strategy 'divers'; known: tesla, diversity, "):
         resolve("divers", any_labelled=False)
+    for wrong, part in (
+        ("divers+random", "divers"),
+        ("random+tesla", "tesla"),
+        ("random+", ""),
+        ("a+b+c", "a"),
+    ):
+        with pytest.raises(SelectionError, match=f"unknown strategy '{part}'"):
+            resolve(wrong, any_labelled=False)
     with pytest.raises(SelectionError, match="unknown strategy 'tesla'; known: diversity, "):
         make_strategy("tesla", {})
 
