@@ -1,8 +1,8 @@
-"""The tables of the README, from the JSON files in `results/`: every figure there has a file here.
+"""The tables of the README and of the page on evidence, from the JSON files in `results/`.
 
     python benchmarks/tables.py
 
-rewrites what stands between the two figures comments in README.md.
+rewrites what stands between the two figures comments in each of them: every figure there has a file here.
 """
 
 import json
@@ -12,15 +12,45 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+from nnunet_slpt.evaluation.cells import read_cells
+from nnunet_slpt.evaluation.experiment import Experiment, Way
+from nnunet_slpt.evaluation.means import Spread
+from nnunet_slpt.evaluation.report import words
+
 HERE = Path(__file__).parent
-README = HERE.parent / "README.md"
 START, END = "<!-- figures:start -->", "<!-- figures:end -->"
+COMPARED = {
+    "hippocampus_small_300": "hippocampus, 300",
+    "lesions_300": "synthetic lesions, 300",
+    "heart_small_1000": "heart, 1,000",
+}
+METHODS_NOW = {"full_adamw": "full fine-tuning, AdamW", "slpt_k1": "SLPT, K = 1", "slpt": "SLPT, K = 3"}
 METHODS = {"slpt": "SLPT", "adamw": "full fine-tuning, AdamW", "sgd": "full fine-tuning, SGD (stock)"}
 
 
 def spread(values: list[float]) -> str:
     deviation = f" ± {stdev(values):.3f}" if len(values) > 1 else ""
     return f"{mean(values):.3f}{deviation} ({len(values)})"
+
+
+def evidence_table() -> list[str]:
+    """Mean Dice on test cases, by comparison and budget, and the paired differences from full fine-tuning."""
+    ways = {Way(name, "random"): title for name, title in METHODS_NOW.items()}
+    first, *others = ways
+    titles = [*ways.values(), *(f"{ways[one]}: difference" for one in others)]
+    lines = ["| task, steps, labelled cases | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
+    for name, task in COMPARED.items():
+        cells = read_cells(HERE / "results" / "evidence" / name / "cells").cells
+        experiment = Experiment.of(cells, first.method)
+        for budget in experiment.budgets:
+            levels = [words.spread(experiment.spread(one, budget)) for one in ways]
+            pairs = [
+                [each.seeds for each in experiment.method_comparisons.get(one, []) if each.budget == budget]
+                for one in others
+            ]
+            gains = [words.spread(Spread(one[0].mean, one[0].sd, one[0].n)) if one else "" for one in pairs]
+            lines.append(f"| {task}, {budget} | " + " | ".join([*levels, *gains]) + " |")
+    return lines
 
 
 def tuning_table(cells: list[dict[str, Any]]) -> list[str]:
@@ -36,8 +66,8 @@ def tuning_table(cells: list[dict[str, Any]]) -> list[str]:
         figures = [list(by_method[method].values()) for method in METHODS]
         ours, theirs = by_method["slpt"], by_method["adamw"]
         figures.append([ours[subset] - theirs[subset] for subset in sorted(ours.keys() & theirs.keys())])
-        words = [spread(values) if values else "" for values in figures]
-        lines.append(f"| {', '.join(map(str, setting))} | " + " | ".join(words) + " |")
+        told = [spread(values) if values else "" for values in figures]
+        lines.append(f"| {', '.join(map(str, setting))} | " + " | ".join(told) + " |")
     return lines
 
 
@@ -105,24 +135,37 @@ def read(folder: str) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in sorted((HERE / "results" / folder).glob("*.json"))]
 
 
+def put(document: Path, blocks: list[str]) -> None:
+    """Between the two comments of a document."""
+    before, rest = document.read_text().split(START)
+    document.write_text(f"{before}{START}\n\n" + "\n\n".join(blocks) + f"\n\n{END}{rest.split(END)[1]}")
+
+
 def main() -> int:
     cells, campaigns = read("tuning"), read("campaign")
     reports = [json.loads(path.read_text()) for path in sorted((HERE / "results").glob("step_*.json"))]
-    blocks = [
-        "Mean Dice on the test cases, mean ± standard deviation over random subsets (their number)"
-        " (`benchmarks/tuning.py`):",
-        "\n".join(tuning_table(cells)),
-        "The same tuned networks with their prompts changed, predicted without mirroring:",
-        "\n".join(prompts_table(cells)),
-    ]
-    if reports:
-        blocks += ["Time and memory as multiples of stock full fine-tuning (`make bench`):"]
-        blocks += ["\n".join(step_table(reports))]
-    if campaigns:
-        blocks += ["Annotation campaigns, mean Dice on the test cases (`benchmarks/campaign.py`):"]
-        blocks += ["\n".join(campaign_table(campaigns))]
-    before, rest = README.read_text().split(START)
-    README.write_text(f"{before}{START}\n\n" + "\n\n".join(blocks) + f"\n\n{END}{rest.split(END)[1]}")
+    put(
+        HERE.parent / "README.md",
+        [
+            "Mean Dice on the test cases, mean ± standard deviation over random subsets of labelled cases "
+            "(their number); differences are those on the same subset (`benchmarks/evidence.py`):",
+            "\n".join(evidence_table()),
+            "Time and memory as multiples of stock full fine-tuning (`make bench`):",
+            "\n".join(step_table(reports)),
+            "Annotation campaigns, mean Dice on the test cases (`benchmarks/campaign.py`):",
+            "\n".join(campaign_table(campaigns)),
+        ],
+    )
+    put(
+        HERE.parent / "docs" / "explanation" / "evidence.md",
+        [
+            "Mean Dice on the test cases, mean ± standard deviation over random subsets (their number)"
+            " (`benchmarks/tuning.py`):",
+            "\n".join(tuning_table(cells)),
+            "The same tuned networks with their prompts changed, predicted without mirroring:",
+            "\n".join(prompts_table(cells)),
+        ],
+    )
     return 0
 
 

@@ -82,10 +82,13 @@ def _findings(experiment: Experiment) -> Iterator[str]:
 
 
 def _levels(experiment: Experiment) -> Iterator[str]:
-    """The best with the fewest labels, the reference beside it, and what share of the most labels that is."""
+    """The best with the fewest labels, the reference beside it, and what share of the most labels that is.
+
+    A way with fewer seeds than others have may have had the lucky ones: it is not called the best.
+    """
     fewest, most = experiment.budgets[0], experiment.budgets[-1]
     there = [(experiment.spread(one, fewest), one) for one in experiment.ways]
-    best, one = max(there, key=lambda pair: pair[0].mean or 0)
+    best, one = max(there, key=lambda pair: (pair[0].n, pair[0].mean or 0))
     if best.mean is None:
         yield f"No Dice is defined with {fewest} labelled cases."
         return

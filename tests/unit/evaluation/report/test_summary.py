@@ -33,6 +33,20 @@ def test_headline_numbers(tmp_path: Path) -> None:
     assert "![Mean Dice on the test cases against labelled cases](dice.png)" in text
 
 
+def test_the_best_has_as_many_seeds_as_any(tmp_path: Path) -> None:
+    folder = write_cells(tmp_path)
+    for seed in (1, 2):
+        (folder / f"slpt__tesla__4__{seed}.json").unlink()
+    found = read_cells(folder)
+    experiment = Experiment.of(found.cells)
+    lucky, rival = (experiment.spread(Way(name, "tesla"), 4) for name in ("slpt", "full"))
+    assert (lucky.n, rival.n) == (1, 3)
+    assert lucky.mean is not None
+    assert rival.mean is not None
+    assert lucky.mean > rival.mean
+    assert f"the best is full + tesla: Dice {rival.mean:.3f}" in summary(experiment, found, [])
+
+
 def test_few_seeds_have_no_p_value_and_it_says_why(tmp_path: Path) -> None:
     few, _ = page(tmp_path / "few", budgets=[4], seeds=range(5))
     assert "With fewer than 6 seeds" in few
