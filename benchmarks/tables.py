@@ -24,7 +24,11 @@ COMPARED = {
     "lesions_300": "synthetic lesions, 300",
     "heart_small_1000": "heart, 1,000",
 }
-METHODS_NOW = {"full_adamw": "full fine-tuning, AdamW", "slpt_k1": "SLPT, K = 1", "slpt": "SLPT, K = 3 (default)"}
+METHODS_NOW = {
+    "full_adamw": "full fine-tuning, AdamW",
+    "slpt_k1": "SLPT, K = 1",
+    "slpt": "SLPT, K = 3 (default)",
+}
 METHODS = {"slpt": "SLPT", "adamw": "full fine-tuning, AdamW", "sgd": "full fine-tuning, SGD (stock)"}
 
 
