@@ -169,7 +169,7 @@ class _Round:
         words += ["-strategy", chooses(strategy, number), "--seed", str(self.campaign.seed)]
         words += ["-device", self.settings.device, "-npp", str(self.settings.processes), *more]
         words += self.without_mirroring()
-        sees_labels = "labels" in needs_of(strategy, 0) | needs_of(strategy, 1)  # or never: one mode for all
+        sees_labels = "labels" in needs_of(strategy, 0) | needs_of(strategy, 1)  # in all rounds, or in none
         if sees_labels:
             words += ["--hide_labels", *self.stage.all_but_pool()]
         return self.steps.run(self.name(step), words, self.stage.choosing_environment(sees_labels))
