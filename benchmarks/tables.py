@@ -8,8 +8,8 @@ rewrites what stands between the two figures comments in each of them: every fig
 import json
 import sys
 from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
-from statistics import mean, stdev
 from typing import Any
 
 from nnunet_slpt.evaluation.cells import read_cells
@@ -32,106 +32,101 @@ METHODS_NOW = {
 METHODS = {"slpt": "SLPT", "adamw": "full fine-tuning, AdamW", "sgd": "full fine-tuning, SGD (stock)"}
 
 
-def spread(values: list[float]) -> str:
-    deviation = f" ± {stdev(values):.3f}" if len(values) > 1 else ""
-    return f"{mean(values):.3f}{deviation} ({len(values)})"
+def spread(values: Iterable[float]) -> str:
+    """Mean, standard deviation and how many; a dash if there are none."""
+    return words.spread(Spread.of(values))
 
 
-def evidence_table() -> list[str]:
+def evidence_table() -> str:
     """Mean Dice on test cases, by comparison and budget, and the paired differences from full fine-tuning."""
     ways = {Way(name, "random"): title for name, title in METHODS_NOW.items()}
     first, *others = ways
-    titles = [*ways.values(), *(f"{ways[one]}: difference" for one in others)]
-    lines = ["| task, steps, labelled cases | " + " | ".join(titles) + " |", "|---" * (len(titles) + 1) + "|"]
+    rows = []
     for name, task in COMPARED.items():
         cells = read_cells(HERE / "results" / "evidence" / name / "cells").cells
         experiment = Experiment.of(cells, first.method)
+        gains = {
+            (one, each.budget): each.by_seed.values()
+            for one, compared in experiment.method_comparisons.items()
+            for each in compared
+        }
         for budget in experiment.budgets:
             levels = [words.spread(experiment.spread(one, budget)) for one in ways]
-            pairs = [
-                [each.seeds for each in experiment.method_comparisons.get(one, []) if each.budget == budget]
-                for one in others
-            ]
-            gains = [words.spread(Spread(one[0].mean, one[0].sd, one[0].n)) if one else "" for one in pairs]
-            lines.append(f"| {task}, {budget} | " + " | ".join([*levels, *gains]) + " |")
-    return lines
+            rows.append(
+                [f"{task}, {budget}", *levels, *(spread(gains.get((one, budget), ())) for one in others)]
+            )
+    titles = [*ways.values(), *(f"{ways[one]}: difference" for one in others)]
+    return words.markdown_table(["task, steps, labelled cases", *titles], rows)
 
 
-def tuning_table(cells: list[dict[str, Any]]) -> list[str]:
+def tuning_table(cells: list[dict[str, Any]]) -> str:
     """Mean Dice on test cases, by setting and method, and the paired difference to the better baseline."""
-    rows: dict[tuple[Any, ...], dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
+    by_setting: dict[tuple[Any, ...], dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
     for cell in cells:
         setting = (cell["task"], cell["plans"], cell["cases"], cell["steps"])
-        rows[setting][cell["method"]][cell["subset"]] = cell["dice"]
-    titles = [*METHODS.values(), "SLPT - AdamW, same subset"]
-    lines = ["| task, network, training cases, steps | " + " | ".join(titles) + " |"]
-    lines.append("|---" * (len(titles) + 1) + "|")
-    for setting, by_method in sorted(rows.items()):
-        figures = [list(by_method[method].values()) for method in METHODS]
+        by_setting[setting][cell["method"]][cell["subset"]] = cell["dice"]
+    rows = []
+    for setting, by_method in sorted(by_setting.items()):
         ours, theirs = by_method["slpt"], by_method["adamw"]
-        figures.append([ours[subset] - theirs[subset] for subset in sorted(ours.keys() & theirs.keys())])
-        told = [spread(values) if values else "" for values in figures]
-        lines.append(f"| {', '.join(map(str, setting))} | " + " | ".join(told) + " |")
-    return lines
+        gains = [ours[subset] - theirs[subset] for subset in sorted(ours.keys() & theirs.keys())]
+        levels = [spread(by_method[method].values()) for method in METHODS]
+        rows.append([", ".join(map(str, setting)), *levels, spread(gains)])
+    titles = [*METHODS.values(), "SLPT - AdamW, same subset"]
+    return words.markdown_table(["task, network, training cases, steps", *titles], rows)
 
 
-def prompts_table(cells: list[dict[str, Any]]) -> list[str]:
+def prompts_table(cells: list[dict[str, Any]]) -> str:
     """What changing the tuned prompts does to the Dice of the same networks."""
     changes = ("as tuned", "zeroed", "permuted", "averaged")
-    rows: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for cell in cells:
         if "dice_with_changed_prompts" in cell:
-            rows[f"{cell['task']}, {cell['plans']}, {cell['cases']}"].append(cell)
-    lines = ["| task, network, training cases | " + " | ".join(changes) + " |", "|---" * 5 + "|"]
-    for name, group in sorted(rows.items()):
-        figures = [
-            spread([cell["dice_with_changed_prompts"][change] for cell in group]) for change in changes
-        ]
-        lines.append(f"| {name} | " + " | ".join(figures) + " |")
-    return lines
+            groups[f"{cell['task']}, {cell['plans']}, {cell['cases']}"].append(cell)
+    rows = [
+        [name, *(spread(cell["dice_with_changed_prompts"][change] for cell in group) for change in changes)]
+        for name, group in sorted(groups.items())
+    ]
+    return words.markdown_table(["task, network, training cases", *changes], rows)
 
 
-def step_table(reports: list[dict[str, Any]]) -> list[str]:
+def step_table(reports: list[dict[str, Any]]) -> str:
     """Ratios of time and memory to stock full fine-tuning."""
-    lines = ["| network, device | one prompt's pass | step, K = 3 | inference, K = 3 | peak memory |"]
-    lines.append("|---" * 5 + "|")
+    rows = []
     for report in reports:
         for name, row in report["networks"].items():
             ratios = [f"{one['median']:.2f}" for one in row["ratio to plain"].values()]
             memory = row["peak MiB"]
             ratios.append(f"{memory['step K=3'] / memory['plain step']:.2f}")
-            lines.append(f"| {name}, {report['settings']['device']} | " + " | ".join(ratios) + " |")
-    return lines
+            rows.append([f"{name}, {report['settings']['device']}", *ratios])
+    titles = ["one prompt's pass", "step, K = 3", "inference, K = 3", "peak memory"]
+    return words.markdown_table(["network, device", *titles], rows)
 
 
-def campaign_table(campaigns: list[dict[str, Any]]) -> list[str]:
+def campaign_table(campaigns: list[dict[str, Any]]) -> str:
     """Mean Dice on test cases after each round, by strategy, and the paired difference to random choice."""
-    rows: dict[tuple[Any, ...], list[tuple[int, float]]] = {}
+    by_run: dict[tuple[Any, ...], list[tuple[int, float]]] = {}
     for one in campaigns:
-        rows[one["task"], one["steps"], one["strategy"], one["seed"]] = [
+        by_run[one["task"], one["steps"], one["strategy"], one["seed"]] = [
             (done["labelled"], done["dice"]) for done in one["rounds"]
         ]
-    width = max(map(len, rows.values()))
-    lines = ["| task, steps a round, strategy | " + " | ".join(f"round {i}" for i in range(width)) + " |"]
-    lines.append("|---" * (width + 1) + "|")
-    for task, steps, strategy in sorted({name[:3] for name in rows}):
-        runs = {name[3]: run for name, run in rows.items() if name[:3] == (task, steps, strategy)}
-        figures = [
-            f"{group[0][0]} cases: {spread([dice for _, dice in group])}"
+    rows = []
+    for task, steps, strategy in sorted({name[:3] for name in by_run}):
+        runs = {name[3]: run for name, run in by_run.items() if name[:3] == (task, steps, strategy)}
+        levels = [
+            f"{group[0][0]} cases: {spread(dice for _, dice in group)}"
             for group in zip(*runs.values(), strict=True)
         ]
-        lines.append(f"| {task}, {steps}, {strategy} | " + " | ".join(figures) + " |")
+        rows.append([f"{task}, {steps}, {strategy}", *levels])
         pairs = [
-            (run, rows[task, steps, "random", seed])
+            (run, by_run[task, steps, "random", seed])
             for seed, run in runs.items()
-            if strategy != "random" and (task, steps, "random", seed) in rows
+            if strategy != "random" and (task, steps, "random", seed) in by_run
         ]
         if pairs:
-            gains = [
-                spread([ours[i][1] - theirs[i][1] for ours, theirs in pairs]) for i in range(len(figures))
-            ]
-            lines.append(f"| {strategy} - random, same seed | " + " | ".join(gains) + " |")
-    return lines
+            gains = (spread(ours[i][1] - theirs[i][1] for ours, theirs in pairs) for i in range(len(levels)))
+            rows.append([f"{strategy} - random, same seed", *gains])
+    titles = [f"round {i}" for i in range(max(map(len, by_run.values())))]
+    return words.markdown_table(["task, steps a round, strategy", *titles], rows)
 
 
 def read(folder: str) -> list[dict[str, Any]]:
@@ -153,11 +148,11 @@ def main() -> int:
         [
             "Mean Dice on the test cases, mean ± standard deviation over random subsets of labelled cases "
             "(their number); differences are those on the same subset (`benchmarks/evidence.py`):",
-            "\n".join(evidence_table()),
+            evidence_table(),
             "Time and memory as multiples of stock full fine-tuning (`make bench`):",
-            "\n".join(step_table(reports)),
+            step_table(reports),
             "Annotation campaigns, mean Dice on the test cases (`benchmarks/campaign.py`):",
-            "\n".join(campaign_table(campaigns)),
+            campaign_table(campaigns),
         ],
     )
     put(
@@ -165,9 +160,9 @@ def main() -> int:
         [
             "Mean Dice on the test cases, mean ± standard deviation over random subsets (their number)"
             " (`benchmarks/tuning.py`):",
-            "\n".join(tuning_table(cells)),
+            tuning_table(cells),
             "The same tuned networks with their prompts changed, predicted without mirroring:",
-            "\n".join(prompts_table(cells)),
+            prompts_table(cells),
         ],
     )
     return 0

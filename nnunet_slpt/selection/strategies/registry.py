@@ -26,6 +26,7 @@ from nnunet_slpt.selection.strategies.uncertainty import Uncertainty
 
 TESLA = "tesla"  # not a strategy but two in tandem: see resolve
 THEN = "+"
+_TANDEMS = {TESLA: f"{Diversity.name}{THEN}{Uncertainty.name}"}
 _CLASSES: tuple[type[Strategy], ...] = (
     Diversity,
     KMeansRepresentatives,
@@ -57,9 +58,7 @@ def resolve(name: str, any_labelled: bool) -> str:
     References:
         SLPT (arXiv:2308.04911), TESLA: tandem selective labelling.
     """
-    if name == TESLA:
-        return (Uncertainty if any_labelled else Diversity).name
-    first, joined, then = name.partition(THEN)
+    first, joined, then = _TANDEMS.get(name, name).partition(THEN)
     for one in (first, then) if joined else (first,):
         if one not in STRATEGIES:
             known = one_of("strategy", one, (TESLA, *STRATEGIES))
