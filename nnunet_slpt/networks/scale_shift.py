@@ -36,20 +36,20 @@ class ScaleShift(nn.Module):
         layers: list[Any] = [layer for layer in frozen.modules() if _can_be_changed(layer)]
         self.scales = nn.ParameterList([torch.zeros_like(layer.weight) for layer in layers])
         self.shifts = nn.ParameterList([torch.zeros_like(layer.bias) for layer in layers])
-        for layer, scale, shift in zip(layers, self.scales, self.shifts, strict=True):
-            # The layer itself stays in its place, for nnU-Net registers it under several names.
-            layer.forward = partial(_normalise, layer, scale, shift)
+        for number, layer in enumerate(layers):
+            # The layer itself stays in its place, for nnU-Net registers it under several names. And what is
+            # tuned is looked up at each call: torch may put other tensors in its place.
+            layer.forward = partial(self._normalise, layer, number)
+
+    def _normalise(self, layer: Any, number: int, x: Tensor) -> Tensor:
+        """As the layer does in evaluation mode."""
+        weight, bias = layer.weight + self.scales[number], layer.bias + self.shifts[number]
+        if isinstance(layer, INSTANCE):
+            return F.instance_norm(x, weight=weight, bias=bias, eps=layer.eps)
+        return F.batch_norm(x, layer.running_mean, layer.running_var, weight, bias, eps=layer.eps)
 
 
 def _can_be_changed(layer: Any) -> bool:
     """One that has a scale and a shift, and of which we know what it does when it is frozen."""
     instance = isinstance(layer, INSTANCE) and not layer.track_running_stats
     return (instance or isinstance(layer, BATCH)) and bool(layer.affine)
-
-
-def _normalise(layer: Any, scale: Tensor, shift: Tensor, x: Tensor) -> Tensor:
-    """As the layer does in evaluation mode."""
-    weight, bias = layer.weight + scale, layer.bias + shift
-    if isinstance(layer, INSTANCE):
-        return F.instance_norm(x, weight=weight, bias=bias, eps=layer.eps)
-    return F.batch_norm(x, layer.running_mean, layer.running_var, weight, bias, eps=layer.eps)

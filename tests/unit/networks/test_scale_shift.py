@@ -93,3 +93,11 @@ def test_a_copy_has_changes_of_its_own(build: Callable[[], nn.Module]) -> None:
 def test_what_cannot_be_changed_is_left_alone(layer: nn.Module) -> None:
     assert not list(ScaleShift(nn.Sequential(layer)).parameters())
     assert "forward" not in vars(layer)
+
+
+def test_weights_that_torch_puts_in_place_take_effect(network: nn.Module) -> None:
+    before = network(images())[0]
+    changes = ScaleShift(network)
+    drawn = {name: torch.randn_like(one) for name, one in changes.state_dict().items()}
+    changes.load_state_dict(drawn, assign=True)
+    assert not torch.allclose(network(images())[0], before)
