@@ -126,11 +126,19 @@ def train(
 
 
 def evaluate(trainer: Any, cases: list[str], mirroring: bool = True) -> dict[str, float]:
-    """Mean Dice of each label over cases, predicted by nnU-Net's sliding window.
+    """Mean Dice of each label over cases; see ``case_dice``."""
+    import numpy as np
+
+    scores = case_dice(trainer, cases, mirroring).values()
+    labels = next(iter(scores))
+    return {name: round(float(np.nanmean([one[name] for one in scores])), 4) for name in labels}
+
+
+def case_dice(trainer: Any, cases: list[str], mirroring: bool = True) -> dict[str, dict[str, float]]:
+    """Dice of each label of each case, predicted by nnU-Net's sliding window.
 
     On the preprocessed grid, which for both tasks is the original one.
     """
-    import numpy as np
     import torch
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
@@ -148,15 +156,16 @@ def evaluate(trainer: Any, cases: list[str], mirroring: bool = True) -> dict[str
     trainer.set_deep_supervision_enabled(False)
     dataset = trainer.dataset_class(trainer.preprocessed_dataset_folder, cases)
     labels = {name: value for name, value in trainer.dataset_json["labels"].items() if value != 0}
-    scores: dict[str, list[float]] = {name: [] for name in labels}
+    scores = {}
     for case in cases:
         image, truth, _, _ = dataset.load_case(case)
         with half_precision(trainer.device):
             logits = predictor.predict_sliding_window_return_logits(torch.from_numpy(image[:]))
         predicted, truth = logits.float().argmax(0).cpu().numpy(), truth[:][0]
-        for name, value in labels.items():
-            scores[name].append(dice(predicted == value, truth == value))
-    return {name: round(float(np.nanmean(values)), 4) for name, values in scores.items()}
+        scores[case] = {
+            name: round(dice(predicted == value, truth == value), 4) for name, value in labels.items()
+        }
+    return scores
 
 
 def dice(ours: Any, theirs: Any) -> float:

@@ -9,6 +9,7 @@ The scans, and the network that knows the organ alone, are made as `make campaig
 import argparse
 import json
 import sys
+from itertools import islice
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "demo"))
@@ -24,17 +25,21 @@ def main() -> int:
     parser.add_argument("--output", type=Path, required=True, help="folder for all that is made")
     parser.add_argument("--pool", type=int, default=80, help="cases to choose from")
     parser.add_argument("--test", type=int, default=20, help="cases to test")
+    parser.add_argument("--pre", type=int, default=20, help="cases to choose settings by")
     parser.add_argument("--seed", type=int, default=0, help="of the data")
     args = parser.parse_args()
     task = args.output.resolve() / "task"
     job = Job(output=args.output.resolve(), dataset=LESIONS, device="cpu")
     run_steps(
-        pretraining_steps(job, task, args.pool + args.test, 0, args.seed),
+        pretraining_steps(job, task, args.pool + args.test + args.pre, 0, args.seed),
         job.environment,
         job.output / "logs",
     )
-    names = [f"syntheticlesions_{number:03d}" for number in range(args.pool + args.test)]
-    split = {"pool": names[: args.pool], "test": names[args.pool :]}
+    numbers = iter(range(args.pool + args.test + args.pre))
+    split = {
+        part: [f"syntheticlesions_{number:03d}" for number in islice(numbers, count)]
+        for part, count in (("pool", args.pool), ("test", args.test), ("pre", args.pre))
+    }
     (task / "split.json").write_text(json.dumps(split, indent=1) + "\n")
     model = task / "pretrained" / ORGAN / pretrained_model(job).name
     model.parent.mkdir(parents=True, exist_ok=True)

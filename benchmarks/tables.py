@@ -12,6 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from scipy.stats import spearmanr
+
 from nnunet_slpt.evaluation.cells import read_cells
 from nnunet_slpt.evaluation.experiment import Experiment, Way
 from nnunet_slpt.evaluation.means import Spread
@@ -29,6 +32,8 @@ METHODS_NOW = {
     "slpt_k1": "SLPT, K = 1",
     "slpt": "SLPT, K = 3 (default)",
 }
+QUERY_START = "start"  # of `queries.py`: what all strategies of a seed share
+JUDGES = ("pre", "test")
 METHODS = {"slpt": "SLPT", "adamw": "full fine-tuning, AdamW", "sgd": "full fine-tuning, SGD (stock)"}
 
 
@@ -127,6 +132,51 @@ def campaign_table(campaigns: list[dict[str, Any]]) -> str:
             rows.append([f"{strategy} - random, same seed", *gains])
     titles = [f"round {i}" for i in range(max(map(len, by_run.values())))]
     return words.markdown_table(["task, steps a round, strategy", *titles], rows)
+
+
+def queries_table(queries: list[dict[str, Any]]) -> str:
+    """What a query is worth: mean Dice after it, by task and strategy, and the paired difference to random."""
+    by_way: dict[tuple[str, str], dict[int, dict[str, Any]]] = defaultdict(dict)
+    for one in queries:
+        if one["strategy"] != QUERY_START:
+            by_way[one["task"], one["strategy"]][one["seed"]] = one["dice"]
+    rows = []
+    for (task, strategy), by_seed in by_way.items():
+        random = by_way[task, "random"]
+        levels = (spread(mean_dice(dice[part]) for dice in by_seed.values()) for part in JUDGES)
+        gains = (
+            spread(
+                mean_dice(dice[part]) - mean_dice(random[seed][part])
+                for seed, dice in by_seed.items()
+                if seed in random
+            )
+            for part in JUDGES
+        )
+        rows.append([f"{task}, {strategy}", *levels, *gains])
+    titles = [*JUDGES, *(f"{part}: difference from random" for part in JUDGES)]
+    return words.markdown_table(["task, strategy", *titles], rows)
+
+
+def errors_table(starts: list[dict[str, Any]]) -> str:
+    """Spearman's rank correlation of each score with 1 - Dice over the pool, by task."""
+    by_task: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for start in starts:
+        errors = [1 - float(np.nanmean(list(dice.values()))) for dice in start["dice"]["pool"].values()]
+        cases = [start["scores"][name] for name in start["dice"]["pool"]]
+        for name in cases[0]:
+            told = spearmanr([case[name] for case in cases], errors).statistic
+            by_task[start["task"]][name].append(float(told))
+        products = [case["inter_prompt"] * case["intra_prompt"] for case in cases]
+        by_task[start["task"]]["product"].append(float(spearmanr(products, errors).statistic))
+    names = list(next(iter(by_task.values())))
+    rows = [[task, *(spread(told[name]) for name in names)] for task, told in by_task.items()]
+    return words.markdown_table(["task", *names], rows)
+
+
+def mean_dice(by_case: dict[str, dict[str, float]]) -> float:
+    """The mean over classes of the means over cases."""
+    values = np.array([list(dice.values()) for dice in by_case.values()])
+    return float(np.nanmean(values, axis=0).mean())
 
 
 def read(folder: str) -> list[dict[str, Any]]:

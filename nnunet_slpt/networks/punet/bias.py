@@ -34,8 +34,9 @@ class OffsetBias(nn.Module):
 
     def forward(self) -> Tensor:
         """The bias of all pairs in a window of N voxels, the last axis counted first: (heads, N, N)."""
-        places = torch.cartesian_prod(*map(torch.arange, self.window)).reshape(-1, len(self.window))
-        offsets = (places[:, None] - places[None]).to(self.weights.device)
+        axes = [torch.arange(size, device=self.weights.device) for size in self.window]
+        places = torch.cartesian_prod(*axes).reshape(-1, len(axes))
+        offsets = places[:, None] - places[None]
         per_axis = [
             (self.weights @ embedding.T)[:, offsets[..., axis] + size - 1]
             for axis, (embedding, size) in enumerate(zip(self.embeddings, self.window, strict=True))
