@@ -135,7 +135,7 @@ def campaign_table(campaigns: list[dict[str, Any]]) -> str:
 
 
 def queries_table(queries: list[dict[str, Any]]) -> str:
-    """What a query is worth: mean Dice after it, by task and strategy, and the paired difference to random."""
+    """What a query is worth: mean Dice after it, and the paired difference to random choice."""
     by_way: dict[tuple[str, str], dict[int, dict[str, Any]]] = defaultdict(dict)
     for one in queries:
         if one["strategy"] != QUERY_START:

@@ -1,0 +1,265 @@
+"""One query, asked by every strategy: whose cases teach most, the start and the training being the same?
+
+For each seed: a few random cases are labelled, K prompts are tuned on them, and every strategy chooses as
+many further cases of the pool, by `nnunet_slpt_select`. On start and choice one prompt is tuned from the
+pretrained network, the same for all. It is judged on two parts: `pre`, on which the pretrained network saw
+another task's labels and by which a default may be chosen, and `test`, by which none may.
+
+    python benchmarks/queries.py --task ../shared/data/heart --work /tmp/work
+
+One JSON a strategy and seed lies in `results/queries/`, beside one a seed with the scores of all cases and
+what they should tell, the Dice of the K prompts' prediction. Several calls may share the work.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import random
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import real_data
+
+from nnunet_slpt.errors import FileError
+from nnunet_slpt.files import exclusive
+from nnunet_slpt.selection.strategies import STRATEGIES
+
+PLANS = "nnUNetPlansSmall"
+STEPS_PER_EPOCH = 20  # the learning rate falls from epoch to epoch
+VALIDATION_CASES = 2  # of `pre`: nnU-Net wants some; what they score is used for nothing
+CASES_OF_PRE = 40  # of these at most are predicted, the same for all
+START = "start"  # what a strategy's name is to the others, in the names of files
+SECONDS_BETWEEN_LOOKS = 10
+
+
+@dataclass(frozen=True)
+class Query(real_data.Experiment):
+    """One strategy's choice and what comes of it; or, with ``START``, what all strategies of a seed share."""
+
+    task: str
+    strategy: str
+    seed: int
+    steps: int
+    start: int
+    more: int
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the work on a seed lies.
+
+    Args:
+        task: folder with dataset, ``split.json`` and pretrained networks.
+        folder: of the seed.
+        threads: of torch.
+    """
+
+    task: Path
+    folder: Path
+    threads: int
+
+    @property
+    def dataset(self) -> str:
+        return next(self.task.glob("Dataset*")).name
+
+    @property
+    def preprocessed(self) -> Path:
+        return self.folder / "preprocessed" / self.dataset
+
+    @property
+    def pretrained(self) -> Path:
+        return next((self.task / "pretrained").glob(f"*/*__{PLANS}__*"))
+
+    def part(self, name: str) -> list[str]:
+        """Cases of `split.json`."""
+        return sorted(json.loads((self.task / "split.json").read_text())[name])
+
+    def judges(self) -> dict[str, list[str]]:
+        """The cases to predict, by part."""
+        pre = self.part("pre")
+        some = random.Random(0).sample(pre, min(CASES_OF_PRE, len(pre)))
+        return {"pre": sorted(some), "test": self.part("test")}
+
+    def stage(self, shared: Path) -> None:
+        """A preprocessed dataset folder of this seed's own, with links to the data."""
+        self.preprocessed.mkdir(parents=True, exist_ok=True)
+        for file in (shared / self.dataset).iterdir():
+            link = self.preprocessed / file.name
+            if file.name != "slpt_selection" and not link.exists():
+                link.symlink_to(file.resolve())
+        pre = self.part("pre")
+        (self.folder / "val.json").write_text(json.dumps(pre[:VALIDATION_CASES]))
+        others = pre[VALIDATION_CASES:] + self.part("test")
+        (self.folder / "exclude.json").write_text(json.dumps(others))
+
+    def announce(self, results: str) -> None:
+        """To nnU-Net, in a process that has not imported it yet."""
+        os.environ["nnUNet_preprocessed"] = str(self.preprocessed.parent)
+        os.environ["nnUNet_results"] = str(self.folder / results)
+
+    def select(self, budget: int, strategy: str, seed: int, model: Path, *more: str) -> dict[str, Any]:
+        """A round, as `nnunet_slpt_select` makes it."""
+        from nnunet_slpt.selection.cli import main
+
+        told = self.folder / "round.json"
+        words = ["-d", self.dataset, "-n", str(budget), "-m", str(model), "-strategy", strategy]
+        words += ["--seed", str(seed), "--hide_labels", "-device", "cpu", "-npp", "0", "--disable_tta"]
+        words += ["--val", str(self.folder / "val.json"), "--exclude", str(self.folder / "exclude.json")]
+        with told.open("w") as file, redirect_stdout(file):
+            if main([*words, "--json", *more]):
+                raise SystemExit(f"{strategy} could not choose.")
+        round_: dict[str, Any] = json.loads(told.read_text())
+        return round_
+
+    def tune(self, cases: list[str], query: Query, **settings: Any) -> Any:
+        """A trainer of prompts after its training on some cases."""
+        import torch
+
+        from nnunet_slpt.trainers import nnUNetTrainerSLPT
+
+        training, validation = sorted(cases), self.part("pre")[:VALIDATION_CASES]
+        half: type[Any] = real_data.in_half_precision(nnUNetTrainerSLPT)
+
+        class OnCases(half):  # type: ignore[misc,valid-type]
+            def do_split(self) -> tuple[list[str], list[str]]:
+                return training, validation
+
+        OnCases.__name__ = nnUNetTrainerSLPT.__name__
+        torch.set_num_threads(self.threads)
+        plans = json.loads((self.preprocessed / f"{PLANS}.json").read_text())
+        plans["slpt"] = {
+            "epochs": query.steps // STEPS_PER_EPOCH,
+            "iterations_per_epoch": STEPS_PER_EPOCH,
+            "validation_iterations_per_epoch": 1,
+            "seed": query.seed,
+            **settings,
+        }
+        checkpoint = next(self.pretrained.glob("fold_*/checkpoint_final.pth"))
+        return real_data.train(OnCases, plans, self.preprocessed, checkpoint, query.seed)
+
+
+def start(query: Query, place: Place, args: argparse.Namespace) -> None:
+    """Label some random cases, tune K prompts on them, let every strategy choose.
+
+    With none to start from, those that need no tuned network choose by the pretrained one.
+    """
+    place.announce(START)
+    shutil.rmtree(place.preprocessed / "slpt_selection", ignore_errors=True)  # of a call that was stopped
+    labelled, model, trainer = [], place.pretrained, None
+    if query.start:
+        labelled = chosen_of(place.select(query.start, "random", query.seed, model))
+        trainer = place.tune(labelled, query)
+        model = Path(trainer.output_folder_base)
+    rounds = {}
+    for strategy in strategies_from(query.start):
+        began = time.perf_counter()
+        rounds[strategy] = place.select(query.more, strategy, query.seed, model, "--dry_run")
+        rounds[strategy]["seconds"] = round(time.perf_counter() - began, 1)
+    choices = {name: chosen_of(one) for name, one in rounds.items()}
+    (place.folder / "choices.json").write_text(json.dumps({"labelled": labelled, "choices": choices}))
+    seconds = {name: one["seconds"] for name, one in rounds.items()}
+    result = {**vars(query), "plans": PLANS, "labelled": labelled, "seconds": seconds}
+    if trainer:
+        rest = {case["name"]: case["scores"] for case in rounds["uncertainty"]["cases"]}
+        dice = {"pool": real_data.case_dice(trainer, sorted(rest), mirroring=False)}
+        result |= {"scores": rest, "dice": dice}
+    query.save(result, args.output)
+
+
+def strategies_from(start: int) -> list[str]:
+    """Which can choose from so many labelled cases."""
+    return [name for name in STRATEGIES if start or "predictions" not in STRATEGIES[name].needs]
+
+
+def chosen_of(made: dict[str, Any]) -> list[str]:
+    return [case["name"] for case in made["cases"] if case["chosen"]]
+
+
+def judge(query: Query, place: Place, args: argparse.Namespace) -> None:
+    """Tune one prompt on the start and on what the strategy chose."""
+    place.announce(query.strategy)
+    known = json.loads((place.folder / "choices.json").read_text())
+    chosen = known["choices"][query.strategy]
+    trainer = place.tune([*known["labelled"], *chosen], query, prompts=1)
+    dice = {
+        part: real_data.case_dice(trainer, cases, mirroring=False) for part, cases in place.judges().items()
+    }
+    query.save({**vars(query), "plans": PLANS, "chosen": chosen, "dice": dice}, args.output)
+    shutil.rmtree(place.folder / query.strategy)
+
+
+def in_child(task: Callable[..., None], *arguments: Any) -> None:
+    """In a process of its own, because nnU-Net reads its folders' names on import."""
+    child = os.fork()
+    if not child:
+        task(*arguments)
+        os._exit(0)
+    _, code = os.waitpid(child, 0)
+    if code:
+        raise SystemExit(1)
+
+
+def work(query: Query, place: Place, args: argparse.Namespace, shared: Path) -> bool:
+    """Do one, unless another call works on it or on its start; whether it is done."""
+    if (args.output / f"{query.name}.json").exists():
+        return True
+    if query.strategy != START and not (place.folder / "choices.json").exists():
+        return False
+    try:
+        with exclusive(place.folder / "locks" / query.strategy):
+            place.stage(shared)
+            in_child(start if query.strategy == START else judge, query, place, args)
+    except FileError:
+        return False
+    print(query.name, flush=True)
+    return True
+
+
+def parse(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--task", type=Path, required=True, help="folder of the task")
+    parser.add_argument("--work", type=Path, required=True, help="folder for preprocessed data and models")
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "queries")
+    parser.add_argument("--strategies", nargs="+", choices=STRATEGIES, default=[*STRATEGIES])
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    parser.add_argument("--start", type=int, default=4, help="random cases to begin with; may be 0")
+    parser.add_argument("--more", type=int, default=12, help="cases that a strategy chooses")
+    parser.add_argument("--steps", type=int, default=200, help=f"a multiple of {STEPS_PER_EPOCH}")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parse(argv)
+    args.work = args.work.resolve()
+    real_data.announce(args.work)
+    real_data.prepare(args.task, [PLANS], args.work)
+    able = [name for name in args.strategies if name in strategies_from(args.start)]
+    left = [
+        Query(args.task.name, strategy, seed, args.steps, args.start, args.more)
+        for seed, strategy in itertools.product(args.seeds, (START, *able))
+    ]
+    while left:
+        undone = []
+        for query in left:
+            folder = args.work / "queries" / replace(query, strategy=START).name
+            place = Place(args.task.resolve(), folder, args.threads)
+            if not work(query, place, args, args.work / "preprocessed"):
+                undone.append(query)
+        if len(undone) == len(left):
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        left = undone
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
