@@ -1,4 +1,4 @@
-"""The tables of the README and of the page on evidence, from the JSON files in `results/`.
+"""The tables of the README and of the pages on evidence and strategies, from the JSON files in `results/`.
 
     python benchmarks/tables.py
 
@@ -21,6 +21,7 @@ from nnunet_slpt.evaluation.means import Spread
 from nnunet_slpt.evaluation.report import words
 
 HERE = Path(__file__).parent
+EXPLANATION = HERE.parent / "docs" / "explanation"
 START, END = "<!-- figures:start -->", "<!-- figures:end -->"
 COMPARED = {
     "hippocampus_small_300": "hippocampus, 300",
@@ -136,25 +137,21 @@ def campaign_table(campaigns: list[dict[str, Any]]) -> str:
 
 def queries_table(queries: list[dict[str, Any]]) -> str:
     """What a query is worth: mean Dice after it, and the paired difference to random choice."""
-    by_way: dict[tuple[str, str], dict[int, dict[str, Any]]] = defaultdict(dict)
+    by_way: dict[tuple[str, str], dict[int, dict[str, float]]] = defaultdict(dict)
     for one in queries:
         if one["strategy"] != QUERY_START:
-            by_way[one["task"], one["strategy"]][one["seed"]] = one["dice"]
+            question = f"{one['task']}, {one['start']} + {one['more']}"
+            reached = {part: mean_dice(one["dice"][part]) for part in JUDGES}
+            by_way[question, one["strategy"]][one["seed"]] = reached
     rows = []
-    for (task, strategy), by_seed in by_way.items():
-        random = by_way[task, "random"]
-        levels = (spread(mean_dice(dice[part]) for dice in by_seed.values()) for part in JUDGES)
-        gains = (
-            spread(
-                mean_dice(dice[part]) - mean_dice(random[seed][part])
-                for seed, dice in by_seed.items()
-                if seed in random
-            )
-            for part in JUDGES
-        )
-        rows.append([f"{task}, {strategy}", *levels, *gains])
+    for (question, strategy), by_seed in sorted(by_way.items()):
+        random = by_way[question, "random"]
+        both = by_seed.keys() & random.keys()
+        levels = (spread(one[part] for one in by_seed.values()) for part in JUDGES)
+        gains = (spread(by_seed[seed][part] - random[seed][part] for seed in both) for part in JUDGES)
+        rows.append([f"{question}, {strategy}", *levels, *gains])
     titles = [*JUDGES, *(f"{part}: difference from random" for part in JUDGES)]
-    return words.markdown_table(["task, strategy", *titles], rows)
+    return words.markdown_table(["task, labels, strategy", *titles], rows)
 
 
 def errors_table(starts: list[dict[str, Any]]) -> str:
@@ -191,7 +188,7 @@ def put(document: Path, blocks: list[str]) -> None:
 
 
 def main() -> int:
-    cells, campaigns = read("tuning"), read("campaign")
+    cells, campaigns, queries = read("tuning"), read("campaign"), read("queries")
     reports = [json.loads(path.read_text()) for path in sorted((HERE / "results").glob("step_*.json"))]
     put(
         HERE.parent / "README.md",
@@ -201,18 +198,27 @@ def main() -> int:
             evidence_table(),
             "Time and memory as multiples of stock full fine-tuning (`make bench`):",
             step_table(reports),
-            "Annotation campaigns, mean Dice on the test cases (`benchmarks/campaign.py`):",
-            campaign_table(campaigns),
         ],
     )
     put(
-        HERE.parent / "docs" / "explanation" / "evidence.md",
+        EXPLANATION / "strategies.md",
+        [
+            queries_table(queries),
+            "Spearman's rank correlation of each score with 1 - Dice, over the cases that were left to "
+            "choose from:",
+            errors_table([one for one in queries if "scores" in one]),
+        ],
+    )
+    put(
+        EXPLANATION / "evidence.md",
         [
             "Mean Dice on the test cases, mean ± standard deviation over random subsets (their number)"
             " (`benchmarks/tuning.py`):",
             tuning_table(cells),
             "The same tuned networks with their prompts changed, predicted without mirroring:",
             prompts_table(cells),
+            "Annotation campaigns, mean Dice on the test cases (`benchmarks/campaign.py`):",
+            campaign_table(campaigns),
         ],
     )
     return 0
