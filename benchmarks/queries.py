@@ -50,6 +50,10 @@ class Query(real_data.Experiment):
     start: int
     more: int
 
+    def of_start(self, results: Path) -> Path:
+        """What the start of this seed found."""
+        return results / f"{replace(self, strategy=START).name}.json"
+
 
 @dataclass(frozen=True)
 class Place:
@@ -162,10 +166,13 @@ def start(query: Query, place: Place, args: argparse.Namespace) -> None:
         began = time.perf_counter()
         rounds[strategy] = place.select(query.more, strategy, query.seed, model, "--dry_run")
         rounds[strategy]["seconds"] = round(time.perf_counter() - began, 1)
-    choices = {name: chosen_of(one) for name, one in rounds.items()}
-    (place.folder / "choices.json").write_text(json.dumps({"labelled": labelled, "choices": choices}))
-    seconds = {name: one["seconds"] for name, one in rounds.items()}
-    result = {**vars(query), "plans": PLANS, "labelled": labelled, "seconds": seconds}
+    result = {
+        **vars(query),
+        "plans": PLANS,
+        "labelled": labelled,
+        "choices": {name: chosen_of(one) for name, one in rounds.items()},
+        "seconds": {name: one["seconds"] for name, one in rounds.items()},
+    }
     if trainer:
         rest = {case["name"]: case["scores"] for case in rounds["uncertainty"]["cases"]}
         dice = {"pool": real_data.case_dice(trainer, sorted(rest), mirroring=False)}
@@ -185,7 +192,7 @@ def chosen_of(made: dict[str, Any]) -> list[str]:
 def judge(query: Query, place: Place, args: argparse.Namespace) -> None:
     """Tune one prompt on the start and on what the strategy chose."""
     place.announce(query.strategy)
-    known = json.loads((place.folder / "choices.json").read_text())
+    known = json.loads(query.of_start(args.output).read_text())
     chosen = known["choices"][query.strategy]
     trainer = place.tune([*known["labelled"], *chosen], query, prompts=1)
     dice = {
@@ -210,7 +217,7 @@ def work(query: Query, place: Place, args: argparse.Namespace, shared: Path) -> 
     """Do one, unless another call works on it or on its start; whether it is done."""
     if (args.output / f"{query.name}.json").exists():
         return True
-    if query.strategy != START and not (place.folder / "choices.json").exists():
+    if query.strategy != START and not query.of_start(args.output).exists():
         return False
     try:
         with exclusive(place.folder / "locks" / query.strategy):
@@ -251,7 +258,7 @@ def main(argv: list[str] | None = None) -> int:
     while left:
         undone = []
         for query in left:
-            folder = args.work / "queries" / replace(query, strategy=START).name
+            folder = args.work / "queries" / query.of_start(args.output).stem
             place = Place(args.task.resolve(), folder, args.threads)
             if not work(query, place, args, args.work / "preprocessed"):
                 undone.append(query)
