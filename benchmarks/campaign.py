@@ -23,8 +23,6 @@ from typing import Any
 import real_data
 
 PLANS = "nnUNetPlansSmall"
-STEPS_PER_EPOCH = 20  # the learning rate falls from epoch to epoch
-VALIDATION_CASES = 2  # of `pre`: nnU-Net wants some; what they score is used for nothing
 
 
 @dataclass(frozen=True)
@@ -38,29 +36,12 @@ class Campaign(real_data.Experiment):
 
 
 def stage(campaign: Campaign, task: Path, shared: Path, folder: Path) -> str:
-    """A preprocessed dataset folder of this campaign's own, with links to the data; the dataset's name."""
-    name = next(task.glob("Dataset*")).name
-    target = folder / "preprocessed" / name
-    target.mkdir(parents=True, exist_ok=True)
-    for file in (shared / name).iterdir():
-        if file.name not in ("splits_final.json", "slpt_selection") and not (target / file.name).exists():
-            if file.is_dir():
-                (target / file.name).symlink_to(file.resolve())
-            else:
-                shutil.copy(file, target / file.name)
-    plans = json.loads((target / f"{PLANS}.json").read_text())
-    plans["slpt"] = {
-        "epochs": campaign.steps // STEPS_PER_EPOCH,
-        "iterations_per_epoch": STEPS_PER_EPOCH,
-        "validation_iterations_per_epoch": 1,
-        "seed": campaign.seed,
-    }
-    (target / f"{PLANS}.json").write_text(json.dumps(plans))
-    split = json.loads((task / "split.json").read_text())
-    pre = sorted(split["pre"])
-    (folder / "val.json").write_text(json.dumps(pre[:VALIDATION_CASES]))
-    (folder / "exclude.json").write_text(json.dumps(pre[VALIDATION_CASES:] + split["test"]))
-    return name
+    """A preprocessed dataset folder of this campaign's own, with plans for it; the dataset's name."""
+    target = real_data.own_dataset(task, shared, folder)
+    file = target / f"{PLANS}.json"
+    block = real_data.short_tuning(campaign.steps, campaign.seed)
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"slpt": block}))
+    return target.name
 
 
 def choose(
@@ -71,11 +52,7 @@ def choose(
 
     home = Path(os.environ["nnUNet_preprocessed"]) / dataset / "slpt_selection"
     file = home / f"round_{number:02d}.json"
-    arguments = [
-        *("-d", dataset, "-n", budget, "-m", str(model), "-strategy", campaign.strategy),
-        *("--seed", str(campaign.seed), "--hide_labels", "-device", "cpu", "-npp", "0", "--disable_tta"),
-        *("--val", str(folder / "val.json"), "--exclude", str(folder / "exclude.json")),
-    ]
+    arguments = real_data.choosing(folder, dataset, budget, campaign.strategy, campaign.seed, model)
     if not file.exists() and main(arguments):
         raise SystemExit(1)
     return [case["name"] for case in json.loads(file.read_text())["cases"] if case["chosen"]]
@@ -145,7 +122,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--strategies", nargs="+", default=["tesla", "random"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--budgets", nargs="+", default=["5%", "5%", "10%"], help="one a round")
-    parser.add_argument("--steps", type=int, default=600, help=f"a multiple of {STEPS_PER_EPOCH}")
+    parser.add_argument("--steps", type=int, default=600, help=f"a multiple of {real_data.SHORT_EPOCH}")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     return parser.parse_args(argv)
 
@@ -153,7 +130,6 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
     shared = args.work.resolve() / "preprocessed"
-    # Each campaign is a process of its own, because nnU-Net reads its folders' names on import.
     real_data.announce(args.work)
     for task in args.tasks:
         real_data.prepare(args.data / task, [PLANS], args.work)
@@ -162,13 +138,7 @@ def main(argv: list[str] | None = None) -> int:
         campaign = Campaign(task, strategy, seed, args.steps)
         if (args.output / f"{campaign.name}.json").exists():
             continue
-        child = os.fork()
-        if not child:
-            run(campaign, args, shared)
-            os._exit(0)
-        _, code = os.waitpid(child, 0)
-        if code:
-            return 1
+        real_data.in_child(run, campaign, args, shared)
     return 0
 
 

@@ -12,6 +12,7 @@ what they should tell, the Dice of the K prompts' prediction. Several calls may 
 """
 
 import argparse
+import io
 import itertools
 import json
 import os
@@ -19,7 +20,6 @@ import random
 import shutil
 import sys
 import time
-from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,8 +32,6 @@ from nnunet_slpt.files import exclusive
 from nnunet_slpt.selection.strategies import STRATEGIES
 
 PLANS = "nnUNetPlansSmall"
-STEPS_PER_EPOCH = 20  # the learning rate falls from epoch to epoch
-VALIDATION_CASES = 2  # of `pre`: nnU-Net wants some; what they score is used for nothing
 CASES_OF_PRE = 40  # of these at most are predicted, the same for all
 START = "start"  # what a strategy's name is to the others, in the names of files
 SECONDS_BETWEEN_LOOKS = 10
@@ -91,18 +89,6 @@ class Place:
         some = random.Random(0).sample(pre, min(CASES_OF_PRE, len(pre)))
         return {"pre": sorted(some), "test": self.part("test")}
 
-    def stage(self, shared: Path) -> None:
-        """A preprocessed dataset folder of this seed's own, with links to the data."""
-        self.preprocessed.mkdir(parents=True, exist_ok=True)
-        for file in (shared / self.dataset).iterdir():
-            link = self.preprocessed / file.name
-            if file.name != "slpt_selection" and not link.exists():
-                link.symlink_to(file.resolve())
-        pre = self.part("pre")
-        (self.folder / "val.json").write_text(json.dumps(pre[:VALIDATION_CASES]))
-        others = pre[VALIDATION_CASES:] + self.part("test")
-        (self.folder / "exclude.json").write_text(json.dumps(others))
-
     def announce(self, results: str) -> None:
         """To nnU-Net, in a process that has not imported it yet."""
         os.environ["nnUNet_preprocessed"] = str(self.preprocessed.parent)
@@ -112,15 +98,13 @@ class Place:
         """A round, as `nnunet_slpt_select` makes it."""
         from nnunet_slpt.selection.cli import main
 
-        told = self.folder / "round.json"
-        words = ["-d", self.dataset, "-n", str(budget), "-m", str(model), "-strategy", strategy]
-        words += ["--seed", str(seed), "--hide_labels", "-device", "cpu", "-npp", "0", "--disable_tta"]
-        words += ["--val", str(self.folder / "val.json"), "--exclude", str(self.folder / "exclude.json")]
-        with told.open("w") as file, redirect_stdout(file):
+        told = io.StringIO()
+        words = real_data.choosing(self.folder, self.dataset, str(budget), strategy, seed, model)
+        with redirect_stdout(told):
             if main([*words, "--json", *more]):
                 raise SystemExit(f"{strategy} could not choose.")
-        round_: dict[str, Any] = json.loads(told.read_text())
-        return round_
+        made: dict[str, Any] = json.loads(told.getvalue())
+        return made
 
     def tune(self, cases: list[str], query: Query, **settings: Any) -> Any:
         """A trainer of prompts after its training on some cases."""
@@ -128,7 +112,7 @@ class Place:
 
         from nnunet_slpt.trainers import nnUNetTrainerSLPT
 
-        training, validation = sorted(cases), self.part("pre")[:VALIDATION_CASES]
+        training, validation = sorted(cases), self.part("pre")[: real_data.VALIDATION_CASES]
         half: type[Any] = real_data.in_half_precision(nnUNetTrainerSLPT)
 
         class OnCases(half):  # type: ignore[misc,valid-type]
@@ -138,13 +122,7 @@ class Place:
         OnCases.__name__ = nnUNetTrainerSLPT.__name__
         torch.set_num_threads(self.threads)
         plans = json.loads((self.preprocessed / f"{PLANS}.json").read_text())
-        plans["slpt"] = {
-            "epochs": query.steps // STEPS_PER_EPOCH,
-            "iterations_per_epoch": STEPS_PER_EPOCH,
-            "validation_iterations_per_epoch": 1,
-            "seed": query.seed,
-            **settings,
-        }
+        plans["slpt"] = real_data.short_tuning(query.steps, query.seed) | settings
         checkpoint = next(self.pretrained.glob("fold_*/checkpoint_final.pth"))
         return real_data.train(OnCases, plans, self.preprocessed, checkpoint, query.seed)
 
@@ -202,18 +180,7 @@ def judge(query: Query, place: Place, args: argparse.Namespace) -> None:
     shutil.rmtree(place.folder / query.strategy)
 
 
-def in_child(task: Callable[..., None], *arguments: Any) -> None:
-    """In a process of its own, because nnU-Net reads its folders' names on import."""
-    child = os.fork()
-    if not child:
-        task(*arguments)
-        os._exit(0)
-    _, code = os.waitpid(child, 0)
-    if code:
-        raise SystemExit(1)
-
-
-def work(query: Query, place: Place, args: argparse.Namespace, shared: Path) -> bool:
+def work(query: Query, place: Place, args: argparse.Namespace) -> bool:
     """Do one, unless another call works on it or on its start; whether it is done."""
     if (args.output / f"{query.name}.json").exists():
         return True
@@ -221,8 +188,8 @@ def work(query: Query, place: Place, args: argparse.Namespace, shared: Path) -> 
         return False
     try:
         with exclusive(place.folder / "locks" / query.strategy):
-            place.stage(shared)
-            in_child(start if query.strategy == START else judge, query, place, args)
+            real_data.own_dataset(place.task, args.work / "preprocessed", place.folder)
+            real_data.in_child(start if query.strategy == START else judge, query, place, args)
     except FileError:
         return False
     print(query.name, flush=True)
@@ -240,7 +207,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--start", type=int, default=4, help="random cases to begin with; may be 0")
     parser.add_argument("--more", type=int, default=12, help="cases that a strategy chooses")
-    parser.add_argument("--steps", type=int, default=200, help=f"a multiple of {STEPS_PER_EPOCH}")
+    parser.add_argument("--steps", type=int, default=200, help=f"a multiple of {real_data.SHORT_EPOCH}")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     return parser.parse_args(argv)
 
@@ -260,7 +227,7 @@ def main(argv: list[str] | None = None) -> int:
         for query in left:
             folder = args.work / "queries" / query.of_start(args.output).stem
             place = Place(args.task.resolve(), folder, args.threads)
-            if not work(query, place, args, args.work / "preprocessed"):
+            if not work(query, place, args):
                 undone.append(query)
         if len(undone) == len(left):
             time.sleep(SECONDS_BETWEEN_LOOKS)

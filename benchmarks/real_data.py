@@ -3,15 +3,19 @@
 import contextlib
 import dataclasses
 import json
+import multiprocessing
 import os
 import random
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 STEPS_PER_EPOCH = 100
+SHORT_EPOCH = 20  # steps; the learning rate falls from epoch to epoch
+VALIDATION_CASES = 2  # of `pre`: nnU-Net wants some; what they score is used for nothing
 CONFIGURATION = "3d_fullres"
 
 
@@ -59,6 +63,76 @@ def prepare(task: Path, plans_names: list[str], work: Path) -> None:
         data = target / plans["configurations"][CONFIGURATION]["data_identifier"]
         if len(list(data.glob("*.pkl"))) < len(list((raw / "labelsTr").iterdir())):
             run("nnUNetv2_preprocess", "-d", number, "-plans_name", name, "-c", CONFIGURATION, "-np", "2")
+
+
+def own_dataset(task: Path, shared: Path, folder: Path) -> Path:
+    """A preprocessed dataset folder of one experiment's own, and beside it what is not to choose from.
+
+    Args:
+        task: folder with dataset and ``split.json``.
+        shared: what ``prepare`` preprocessed; it is linked, small files are copied.
+        folder: of the experiment. ``val.json`` and ``exclude.json`` come there, for ``choosing``.
+    """
+    name = next(task.glob("Dataset*")).name
+    target = folder / "preprocessed" / name
+    target.mkdir(parents=True, exist_ok=True)
+    for file in (shared / name).iterdir():
+        if file.name not in ("splits_final.json", "slpt_selection") and not (target / file.name).exists():
+            if file.is_dir():
+                (target / file.name).symlink_to(file.resolve())
+            else:
+                shutil.copy(file, target / file.name)
+    split = json.loads((task / "split.json").read_text())
+    pre = sorted(split["pre"])
+    (folder / "val.json").write_text(json.dumps(pre[:VALIDATION_CASES]))
+    (folder / "exclude.json").write_text(json.dumps(pre[VALIDATION_CASES:] + split["test"]))
+    return target
+
+
+def choosing(folder: Path, dataset: str, budget: str, strategy: str, seed: int, model: Path) -> list[str]:
+    """Arguments of ``nnunet_slpt_select``: from the pool alone, as if no label were there.
+
+    Args:
+        folder: of the experiment, see ``own_dataset``.
+        dataset: its name.
+        budget: a number of cases or a percentage.
+        strategy: that chooses.
+        seed: of it.
+        model: folder of the network that it looks with.
+    """
+    return [
+        *("-d", dataset, "-n", budget, "-m", str(model), "-strategy", strategy, "--seed", str(seed)),
+        *("--hide_labels", "-device", "cpu", "-npp", "0", "--disable_tta"),
+        *("--val", str(folder / "val.json"), "--exclude", str(folder / "exclude.json")),
+    ]
+
+
+def short_tuning(steps: int, seed: int) -> dict[str, Any]:
+    """The block ``plans["slpt"]`` of a training so short that its epochs are short as well.
+
+    Args:
+        steps: a multiple of ``SHORT_EPOCH``.
+        seed: of the training.
+    """
+    return {
+        "epochs": steps // SHORT_EPOCH,
+        "iterations_per_epoch": SHORT_EPOCH,
+        "validation_iterations_per_epoch": 1,
+        "seed": seed,
+    }
+
+
+def in_child(task: Callable[..., None], *arguments: Any) -> None:
+    """In a process of its own, because nnU-Net reads its folders' names on import.
+
+    Raises:
+        SystemExit: it failed, and has told why.
+    """
+    child = multiprocessing.get_context("fork").Process(target=task, args=arguments)
+    child.start()
+    child.join()
+    if child.exitcode:
+        raise SystemExit(1)
 
 
 def run(*command: str) -> None:
@@ -127,11 +201,16 @@ def train(
 
 def evaluate(trainer: Any, cases: list[str], mirroring: bool = True) -> dict[str, float]:
     """Mean Dice of each label over cases; see ``case_dice``."""
+    means = label_means(case_dice(trainer, cases, mirroring))
+    return {name: round(value, 4) for name, value in means.items()}
+
+
+def label_means(by_case: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """The mean Dice of each label, over the cases in which it is defined."""
     import numpy as np
 
-    scores = case_dice(trainer, cases, mirroring).values()
-    labels = next(iter(scores))
-    return {name: round(float(np.nanmean([one[name] for one in scores])), 4) for name in labels}
+    scores = list(by_case.values())
+    return {name: float(np.nanmean([one[name] for one in scores])) for name in scores[0]}
 
 
 def case_dice(trainer: Any, cases: list[str], mirroring: bool = True) -> dict[str, dict[str, float]]:

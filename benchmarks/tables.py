@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from real_data import label_means
 from scipy.stats import spearmanr
 
 from nnunet_slpt.evaluation.cells import read_cells
 from nnunet_slpt.evaluation.experiment import Experiment, Way
 from nnunet_slpt.evaluation.means import Spread
 from nnunet_slpt.evaluation.report import words
+from nnunet_slpt.selection.strategies.uncertainty import prompt_uncertainty
 
 HERE = Path(__file__).parent
 EXPLANATION = HERE.parent / "docs" / "explanation"
@@ -158,13 +160,12 @@ def errors_table(starts: list[dict[str, Any]]) -> str:
     """Spearman's rank correlation of each score with 1 - Dice over the pool, by task."""
     by_task: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     for start in starts:
-        errors = [1 - float(np.nanmean(list(dice.values()))) for dice in start["dice"]["pool"].values()]
+        errors = [1 - np.nanmean(list(dice.values())) for dice in start["dice"]["pool"].values()]
         cases = [start["scores"][name] for name in start["dice"]["pool"]]
-        for name in cases[0]:
-            told = spearmanr([case[name] for case in cases], errors).statistic
-            by_task[start["task"]][name].append(float(told))
-        products = [case["inter_prompt"] * case["intra_prompt"] for case in cases]
-        by_task[start["task"]]["product"].append(float(spearmanr(products, errors).statistic))
+        scores = {name: np.array([case[name] for case in cases]) for name in cases[0]}
+        scores["product"] = prompt_uncertainty(scores, "product")
+        for name, values in scores.items():
+            by_task[start["task"]][name].append(float(spearmanr(values, errors).statistic))
     names = list(next(iter(by_task.values())))
     rows = [[task, *(spread(told[name]) for name in names)] for task, told in by_task.items()]
     return words.markdown_table(["task", *names], rows)
@@ -172,8 +173,7 @@ def errors_table(starts: list[dict[str, Any]]) -> str:
 
 def mean_dice(by_case: dict[str, dict[str, float]]) -> float:
     """The mean over classes of the means over cases."""
-    values = np.array([list(dice.values()) for dice in by_case.values()])
-    return float(np.nanmean(values, axis=0).mean())
+    return float(np.mean(list(label_means(by_case).values())))
 
 
 def read(folder: str) -> list[dict[str, Any]]:

@@ -14,7 +14,8 @@ from unittest import mock
 
 import pytest
 import torch
-from dynamic_network_architectures.architectures.unet import PlainConvUNet, ResidualEncoderUNet
+from backbones import CHANNELS, CLASSES, patch, plain, residual
+from small_punets import settings as punet_settings
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode, unset_fake_temporarily
 
@@ -26,7 +27,6 @@ from nnunet_slpt.networks.lora import add_lora
 from nnunet_slpt.networks.punet import LabelPUNet, attention
 
 CUDA = torch.device("cuda", 0)
-CHANNELS, CLASSES = 2, 3
 SETTINGS = [{}, {"updaters": False}, {"aspp": False, "squeeze_excitation": False, "separable": False}]
 each_dimension = pytest.mark.parametrize("axes", [2, 3])
 
@@ -61,48 +61,16 @@ def gpu() -> Gpu:
     return Gpu()
 
 
-def patch(axes: int) -> tuple[int, ...]:
-    return (4, 16, 12)[-axes:]
-
-
-def measures(axes: int) -> dict[str, Any]:
-    """Of networks with three stages, the first of which does not look along the first of three axes."""
-    flat, strided = ([1] * (axes == 3) + [value, value] for value in (3, 2))
-    return {
-        "input_channels": CHANNELS,
-        "features_per_stage": [4, 8, 12],
-        "kernel_sizes": [flat, [3] * axes, [3] * axes],
-        "strides": [[1] * axes, strided, [2] * axes],
-    }
-
-
-def unet(kind: type[nn.Module], axes: int) -> nn.Module:
-    blocks = "n_blocks_per_stage" if kind is ResidualEncoderUNet else "n_conv_per_stage"
-    return kind(
-        n_stages=3,
-        num_classes=CLASSES,
-        conv_op=nn.Conv3d if axes == 3 else nn.Conv2d,
-        n_conv_per_stage_decoder=[1, 1],
-        conv_bias=True,
-        norm_op=nn.InstanceNorm3d if axes == 3 else nn.InstanceNorm2d,
-        norm_op_kwargs={"affine": True},
-        nonlin=nn.LeakyReLU,
-        deep_supervision=True,
-        **{blocks: [1, 2, 1]},
-        **measures(axes),
-    )
-
-
 def on_gpu_in(precision: torch.dtype, tensor: Tensor) -> bool:
     return tensor.device == CUDA and tensor.dtype == precision
 
 
 @each_dimension
-@pytest.mark.parametrize("kind", [PlainConvUNet, ResidualEncoderUNet])
+@pytest.mark.parametrize("build", [plain, residual])
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
-def test_prompts_are_tuned_in_half_precision_and_judged_in_single(gpu, settings, kind, axes):
+def test_prompts_are_tuned_in_half_precision_and_judged_in_single(gpu, settings, build, axes):
     config = PromptConfig(**settings)
-    network = gpu.network(PromptedUNet(unet(kind, axes), patch(axes), CLASSES, config, True))
+    network = gpu.network(PromptedUNet(build(axes), patch(axes), CLASSES, config, True))
     loss = PromptLoss(0.3, 0.7, ignore_label=3)
     with gpu.autocast():
         images = torch.empty(2, CHANNELS, *patch(axes), device=CUDA)
@@ -117,7 +85,7 @@ def test_prompts_are_tuned_in_half_precision_and_judged_in_single(gpu, settings,
 
 @each_dimension
 def test_predictions_stay_on_the_gpu(gpu, axes):
-    network = PromptedUNet(unet(PlainConvUNet, axes), patch(axes), CLASSES, PromptConfig(), True)
+    network = PromptedUNet(plain(axes), patch(axes), CLASSES, PromptConfig(), True)
     gpu.network(network).eval()
     network.decoder.deep_supervision = False
     with gpu.autocast(), torch.inference_mode():
@@ -127,7 +95,7 @@ def test_predictions_stay_on_the_gpu(gpu, axes):
 
 
 def test_low_rank_weights_stay_on_the_gpu(gpu):
-    network = unet(PlainConvUNet, 3)
+    network = plain(3)
     add_lora(network, 2)
     gpu.network(network)
     with gpu.autocast():
@@ -138,10 +106,10 @@ def test_low_rank_weights_stay_on_the_gpu(gpu):
 @each_dimension
 def test_tokens_are_compared_in_single_precision(gpu, axes, monkeypatch):
     monkeypatch.setattr(attention, "lay_out", windows_on(gpu))
-    measures_ = measures(axes) | {"patch_size": patch(axes), "tokens": 3}
-    network = gpu.network(LabelPUNet(["a", "b"], **measures_))
+    measures = punet_settings(axes)
+    network = gpu.network(LabelPUNet(["a", "b"], tokens=3, **measures))
     with gpu.autocast():
-        images = torch.empty(2, CHANNELS, *patch(axes), device=CUDA)
+        images = torch.empty(2, measures["input_channels"], *measures["patch_size"], device=CUDA)
         assert on_gpu_in(torch.float16, network.body(images))
         for names in (["a"], ["a", "b"], None):
             assert on_gpu_in(torch.float32, network(images, names))

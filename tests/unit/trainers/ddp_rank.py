@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from dynamic_network_architectures.architectures.unet import PlainConvUNet
+from ranks import among_ranks
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -65,20 +65,14 @@ def gradients(network: nn.Module) -> dict[str, torch.Tensor]:
 
 def one_rank(rank: int, folder: str, images: torch.Tensor, kind: str) -> None:
     """This rank's half of the batch through the wrapped network; writes the averaged gradients."""
-    torch.set_num_threads(1)
-    store = torch.distributed.FileStore(f"{folder}/store", 2)
-    torch.distributed.init_process_group("gloo", store=store, rank=rank, world_size=2)
-    build, backward = KINDS[kind]
-    network = DistributedDataParallel(build())
-    with network.no_sync():
-        backward(network, images.chunk(2)[rank])
-    lone = nn.Parameter(torch.zeros(1))
-    if rank == 0:
-        lone.grad = torch.ones(1)
-    average_gradients([*network.parameters(), lone])
-    torch.save(gradients(unwrap(network)), Path(folder) / f"{rank}.pt")
-    torch.save(lone.grad, Path(folder) / f"lone_{rank}.pt")
-    # Gloo aborts a rank that is left alone, and now and then one that takes its threads down in order.
-    store.set(f"done {rank}", "")
-    store.wait([f"done {one}" for one in range(2)])
-    os._exit(0)
+    with among_ranks(rank, 2, folder):
+        build, backward = KINDS[kind]
+        network = DistributedDataParallel(build())
+        with network.no_sync():
+            backward(network, images.chunk(2)[rank])
+        lone = nn.Parameter(torch.zeros(1))
+        if rank == 0:
+            lone.grad = torch.ones(1)
+        average_gradients([*network.parameters(), lone])
+        torch.save(gradients(unwrap(network)), Path(folder) / f"{rank}.pt")
+        torch.save(lone.grad, Path(folder) / f"lone_{rank}.pt")
