@@ -2,15 +2,19 @@
 
     python -m nnunet_slpt.simulation.measured COSTS.json nnUNetv2_train 27 3d_fullres 0 …
 
-The costs are written when the command has ended well, and not else: the file tells that it is done.
+The costs are written when the command has ended well, and not else: the file tells that it is done. A
+command ends with the call that started it, even if that was killed: another call may begin the same anew.
 """
 
 __all__ = ["main"]
 
 import importlib.metadata
 import json
+import os
 import re
+import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -18,6 +22,8 @@ from nnunet_slpt.errors import SimulationError
 from nnunet_slpt.files import write_text
 
 PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
+TERMINATED = 128 + signal.SIGTERM
+SECONDS_BETWEEN_LOOKS = 1
 
 
 def main(argv: list[str]) -> int:
@@ -36,6 +42,7 @@ def main(argv: list[str]) -> int:
     found = importlib.metadata.entry_points(group="console_scripts", name=command)
     if not found:
         raise SimulationError(f"{command} is no installed command. Install nnU-Net and this package again.")
+    _end_with_the_caller()
     run = next(iter(found)).load()
     sys.argv = [command, *arguments]
     start = time.perf_counter()
@@ -44,6 +51,23 @@ def main(argv: list[str]) -> int:
         measured = {"seconds": round(time.perf_counter() - start, 2), "peak_memory_bytes": _peak_memory()}
         write_text(Path(costs), json.dumps(measured))
     return int(code)
+
+
+def _end_with_the_caller() -> None:
+    """Leave by the ordinary way, which ends nnU-Net's workers too, once nobody waits for this process.
+
+    Windows does not tell that a parent is gone: there, the command runs to its end.
+    """
+    caller = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == caller:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    # Not SIGINT: what a shell starts in the background ignores it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _peak_memory() -> int | None:
