@@ -22,7 +22,6 @@ from nnunet_slpt.errors import SimulationError
 from nnunet_slpt.files import write_text
 
 PEAK = re.compile(r"VmHWM:\s+(\d+) kB")
-TERMINATED = 128 + signal.SIGTERM
 SECONDS_BETWEEN_LOOKS = 1
 
 
@@ -58,15 +57,18 @@ def _end_with_the_caller() -> None:
 
     Windows does not tell that a parent is gone: there, the command runs to its end.
     """
+    if sys.platform == "win32":
+        return
     caller = os.getppid()
 
     def watch() -> None:
         while os.getppid() == caller:
             time.sleep(SECONDS_BETWEEN_LOOKS)
-        os.kill(os.getpid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGUSR1)
 
-    # Not SIGINT: what a shell starts in the background ignores it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
+    # Not SIGINT: what a shell starts in the background ignores it. Not SIGTERM: pools end their workers with
+    # it; one that was forked would inherit the handler and, about to wait for a lock, never come to run it.
+    signal.signal(signal.SIGUSR1, lambda *_: sys.exit("The call that started this has ended."))
     threading.Thread(target=watch, daemon=True).start()
 
 

@@ -1,5 +1,9 @@
-"""A command ends with the call that started it, in good order: two must never work on one campaign."""
+"""A command ends with the call that started it, in good order: two must never work on one campaign.
 
+And it runs as it would without us: it ends what it forks.
+"""
+
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -10,19 +14,31 @@ from pathlib import Path
 import pytest
 
 SECONDS = 60
-WAITING = """
+COMMANDS = """
+import multiprocessing
 import time
 from pathlib import Path
 
-def main():
+def wait():
     Path("began").touch()
     try:
         time.sleep(600)
     finally:
         Path("ended").touch()
+
+def fork():
+    for _ in range(20):
+        with multiprocessing.get_context("fork").Pool(4):
+            pass
 """
 # As `Steps` does it, which waits for what it started.
 CALLER = "import subprocess, sys; subprocess.run([sys.executable, *sys.argv[1:]])"
+
+MEASURED = ("-m", "nnunet_slpt.simulation.measured", "costs.json")
+
+
+def finding(installed: Path) -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(installed), *sys.path])}
 
 
 def wait_for(file: Path) -> None:
@@ -34,26 +50,31 @@ def wait_for(file: Path) -> None:
 
 @pytest.fixture
 def installed(tmp_path: Path) -> Path:
-    """A folder with a command that waits for ten minutes, as an installer leaves it."""
-    about = tmp_path / "waiting-1.dist-info"
+    """A folder with two commands, as an installer leaves it: one waits for ten minutes, one forks."""
+    about = tmp_path / "commands-1.dist-info"
     about.mkdir()
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: waiting\nVersion: 1\n")
-    (about / "entry_points.txt").write_text("[console_scripts]\nwait_long = waiting:main\n")
-    (tmp_path / "waiting.py").write_text(WAITING)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: commands\nVersion: 1\n")
+    (about / "entry_points.txt").write_text(
+        "[console_scripts]\nwait_long = made_commands:wait\nfork_often = made_commands:fork\n"
+    )
+    (tmp_path / "made_commands.py").write_text(COMMANDS)
     return tmp_path
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows does not tell that a parent is gone")
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_a_command_ends_with_the_call_that_started_it(installed: Path, how: signal.Signals) -> None:
-    words = [sys.executable, "-c", CALLER, "-m", "nnunet_slpt.simulation.measured"]
-    caller = subprocess.Popen(
-        [*words, "costs.json", "wait_long"],
-        cwd=installed,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(installed), *sys.path])},
-    )
+    words = [sys.executable, "-c", CALLER, *MEASURED, "wait_long"]
+    caller = subprocess.Popen(words, cwd=installed, env=finding(installed))
     wait_for(installed / "began")
     caller.send_signal(how)
     caller.wait()
     wait_for(installed / "ended")
     assert not (installed / "costs.json").exists()
+
+
+@pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="nothing can be forked")
+def test_a_command_ends_the_processes_that_it_forks(installed: Path) -> None:
+    words = [sys.executable, *MEASURED, "fork_often"]
+    subprocess.run(words, cwd=installed, env=finding(installed), timeout=SECONDS, check=True)
+    assert (installed / "costs.json").exists()
