@@ -2,7 +2,8 @@
 
     python benchmarks/tables.py
 
-rewrites what stands between the two figures comments in each of them: every figure there has a file here.
+rewrites what stands between two comments that say where a block starts and ends: every figure there has a
+file here.
 """
 
 import json
@@ -24,8 +25,7 @@ from nnunet_slpt.selection.strategies.uncertainty import prompt_uncertainty
 
 HERE = Path(__file__).parent
 EXPLANATION = HERE.parent / "docs" / "explanation"
-START, END = "<!-- figures:start -->", "<!-- figures:end -->"
-COMPARED = {
+TASKS = {
     "hippocampus_small_300": "hippocampus, 300",
     "lesions_300": "synthetic lesions, 300",
     "heart_small_1000": "heart, 1,000",
@@ -35,6 +35,9 @@ METHODS_NOW = {
     "slpt_k1": "SLPT, K = 1",
     "slpt": "SLPT, K = 3 (default)",
 }
+ABLATION = ("hippocampus_small_300", 5, "slpt")  # at one budget, against this method
+PUNETS = {"hippocampus_punet_150": "hippocampus, 150", "heart_punet_150": "heart, 150"}
+PUNET_METHODS = {"punet_full": "tokens and the whole body", "punet": "tokens alone"}
 QUERY_START = "start"  # of `queries.py`: what all strategies of a seed share
 JUDGES = ("pre", "test")
 METHODS = {"slpt": "SLPT", "adamw": "full fine-tuning, AdamW", "sgd": "full fine-tuning, SGD (stock)"}
@@ -45,12 +48,12 @@ def spread(values: Iterable[float]) -> str:
     return words.spread(Spread.of(values))
 
 
-def evidence_table() -> str:
-    """Mean Dice on test cases, by comparison and budget, and the paired differences from full fine-tuning."""
-    ways = {Way(name, "random"): title for name, title in METHODS_NOW.items()}
+def evidence_table(tasks: dict[str, str], methods: dict[str, str]) -> str:
+    """Mean Dice on test cases, by comparison and budget, and the paired differences from the first method."""
+    ways = {Way(name, "random"): title for name, title in methods.items()}
     first, *others = ways
     rows = []
-    for name, task in COMPARED.items():
+    for name, task in tasks.items():
         cells = read_cells(HERE / "results" / "evidence" / name / "cells").cells
         experiment = Experiment.of(cells, first.method)
         gains = {
@@ -65,6 +68,23 @@ def evidence_table() -> str:
             )
     titles = [*ways.values(), *(f"{ways[one]}: difference" for one in others)]
     return words.markdown_table(["task, steps, labelled cases", *titles], rows)
+
+
+def variants_table(comparison: str, budget: int, reference: str) -> str:
+    """Mean Dice of every method at one budget, and the paired differences from one of them."""
+    cells = read_cells(HERE / "results" / "evidence" / comparison / "cells").cells
+    experiment = Experiment.of([cell for cell in cells if cell.budget == budget], reference)
+    rows = []
+    for way in experiment.ways:
+        costs = experiment.select(way)[0].costs
+        share = f"{100 * costs['tuned_parameters'] / costs['parameters']:.1f} %"
+        row = [f"`{way.method}`", share, words.spread(experiment.spread(way, budget))]
+        for each in experiment.method_comparisons.get(way, []):
+            won = f"{100 * each.cases.win_rate:.0f} %, p {words.p_value(each.cases.p)}"
+            row += [spread(each.by_seed.values()), won]
+        rows.append(row + [words.NOTHING] * (5 - len(row)))
+    titles = ["tuned", "Dice", f"difference from `{reference}`, same cases", "test cases won, Wilcoxon"]
+    return words.markdown_table(["method", *titles], rows)
 
 
 def tuning_table(cells: list[dict[str, Any]]) -> str:
@@ -181,10 +201,11 @@ def read(folder: str) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in sorted((HERE / "results" / folder).glob("*.json"))]
 
 
-def put(document: Path, blocks: list[str]) -> None:
-    """Between the two comments of a document."""
-    before, rest = document.read_text().split(START)
-    document.write_text(f"{before}{START}\n\n" + "\n\n".join(blocks) + f"\n\n{END}{rest.split(END)[1]}")
+def put(document: Path, blocks: list[str], name: str = "figures") -> None:
+    """Between the two comments of that name in a document."""
+    start, end = (f"<!-- {name}:{edge} -->" for edge in ("start", "end"))
+    before, rest = document.read_text().split(start)
+    document.write_text(f"{before}{start}\n\n" + "\n\n".join(blocks) + f"\n\n{end}{rest.split(end)[1]}")
 
 
 def main() -> int:
@@ -195,7 +216,7 @@ def main() -> int:
         [
             "Mean Dice on the test cases, mean ± standard deviation over random subsets of labelled cases "
             "(their number); differences are those on the same subset (`benchmarks/evidence.py`):",
-            evidence_table(),
+            evidence_table(TASKS, METHODS_NOW),
             "Time and memory as multiples of stock full fine-tuning (`make bench`):",
             step_table(reports),
         ],
@@ -209,6 +230,8 @@ def main() -> int:
             errors_table([one for one in queries if "scores" in one]),
         ],
     )
+    put(EXPLANATION / "evidence.md", [variants_table(*ABLATION)], "ablation")
+    put(EXPLANATION / "evidence.md", [evidence_table(PUNETS, PUNET_METHODS)], "punet")
     put(
         EXPLANATION / "evidence.md",
         [

@@ -39,7 +39,7 @@ def _run(arguments: argparse.Namespace) -> int:
         output=arguments.o,
         methods=tuple(arguments.methods),
         strategies=tuple(arguments.strategies),
-        budgets=tuple(arguments.budgets),
+        budgets=tuple(",".join(arguments.budgets).split(",")),
         seeds=tuple(arguments.seeds),
         test=arguments.test,
         pool=arguments.pool,
@@ -110,7 +110,7 @@ def _add_grid(group: argparse._ArgumentGroup) -> None:
         nargs="+",
         default=["5%", "10%", "20%"],
         metavar="N",
-        help="cases, or percent (5%% 10%% 20%%)",
+        help="cases, or percent; 5,10,20 too (default: 5%% 10%% 20%%)",
     )
     add("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N", help="default: 0 1 2")
     add("--test", default="20%", metavar="FILE", help="names of the test cases; or how many to draw (20%%)")

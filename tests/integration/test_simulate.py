@@ -91,7 +91,7 @@ def test_campaigns_from_the_first_choice_to_the_report(
     assert "head__foreground_random__0 cannot go on: nnunet_slpt_select -d Dataset" in capsys.readouterr().out
     assert {*cells(call)} == {*found, "full_adamw__foreground_random__2__0"}
     assert cells(call).items() > found.items()
-    assert call("--methods slpt --strategies random --budgets 2 3") == 2
+    assert call("--methods slpt --strategies random --budgets 2,3") == 2
     assert "holds another simulation (calibrate: got False, there True)" in capsys.readouterr().err
 
 
