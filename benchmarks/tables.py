@@ -21,6 +21,7 @@ from nnunet_slpt.evaluation.cells import read_cells
 from nnunet_slpt.evaluation.experiment import Experiment, Way
 from nnunet_slpt.evaluation.means import Spread
 from nnunet_slpt.evaluation.report import words
+from nnunet_slpt.evaluation.report.tables import difference_table, wide_table
 from nnunet_slpt.selection.strategies.uncertainty import prompt_uncertainty
 
 HERE = Path(__file__).parent
@@ -70,21 +71,11 @@ def evidence_table(tasks: dict[str, str], methods: dict[str, str]) -> str:
     return words.markdown_table(["task, steps, labelled cases", *titles], rows)
 
 
-def variants_table(comparison: str, budget: int, reference: str) -> str:
-    """Mean Dice of every method at one budget, and the paired differences from one of them."""
+def ablation_tables(comparison: str, budget: int, reference: str) -> list[str]:
+    """Every method at one budget, and its paired differences from one of them, as the reports have them."""
     cells = read_cells(HERE / "results" / "evidence" / comparison / "cells").cells
     experiment = Experiment.of([cell for cell in cells if cell.budget == budget], reference)
-    rows = []
-    for way in experiment.ways:
-        costs = experiment.select(way)[0].costs
-        share = f"{100 * costs['tuned_parameters'] / costs['parameters']:.1f} %"
-        row = [f"`{way.method}`", share, words.spread(experiment.spread(way, budget))]
-        for each in experiment.method_comparisons.get(way, []):
-            won = f"{100 * each.cases.win_rate:.0f} %, p {words.p_value(each.cases.p)}"
-            row += [spread(each.by_seed.values()), won]
-        rows.append(row + [words.NOTHING] * (5 - len(row)))
-    titles = ["tuned", "Dice", f"difference from `{reference}`, same cases", "test cases won, Wilcoxon"]
-    return words.markdown_table(["method", *titles], rows)
+    return [wide_table(experiment), difference_table(experiment.method_comparisons)]
 
 
 def tuning_table(cells: list[dict[str, Any]]) -> str:
@@ -230,7 +221,7 @@ def main() -> int:
             errors_table([one for one in queries if "scores" in one]),
         ],
     )
-    put(EXPLANATION / "evidence.md", [variants_table(*ABLATION)], "ablation")
+    put(EXPLANATION / "evidence.md", ablation_tables(*ABLATION), "ablation")
     put(EXPLANATION / "evidence.md", [evidence_table(PUNETS, PUNET_METHODS)], "punet")
     put(
         EXPLANATION / "evidence.md",
