@@ -32,6 +32,18 @@ class TuningMethod(NamedTuple):
         return PUNET if self.trainer == PUNET_TRAINER else UNET
 
 
+# Parts that can be left out with one prompt, at a third of the cost, as well as with three.
+ONE_PART_OUT: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "no_updaters": {"updaters": False, "scale_shift": False},
+        "no_scale_shift": {"scale_shift": False},
+        "no_aspp": {"aspp": False},
+        "no_squeeze_excitation": {"squeeze_excitation": False},
+        "plain_convolutions": {"separable": False},
+        "no_foreground_start": {"foreground_start": False},
+    }
+)
+
 TUNING_METHODS: Mapping[str, TuningMethod] = MappingProxyType(
     {
         "slpt": TuningMethod(SLPT),
@@ -46,18 +58,15 @@ TUNING_METHODS: Mapping[str, TuningMethod] = MappingProxyType(
         "decoder": TuningMethod("nnUNetTrainerDecoder"),
         "bias_norm": TuningMethod("nnUNetTrainerBiasNorm"),
         "lora": TuningMethod("nnUNetTrainerLoRA"),
-        # The paper's ablation: SLPT with one part left out.
-        "slpt_no_updaters": TuningMethod(SLPT, {"updaters": False, "scale_shift": False}),
+        # The ablation: first what only several prompts have.
         "slpt_no_diversity": TuningMethod(SLPT, {"weight_diversity": 0.0}),
         "slpt_no_views": TuningMethod(SLPT, {"views": False}),
         "slpt_one_tversky": TuningMethod(SLPT, {"tversky": [[0.5, 0.5]]}),
-        "slpt_no_foreground_start": TuningMethod(SLPT, {"foreground_start": False}),
-        # What we added.
-        "slpt_no_scale_shift": TuningMethod(SLPT, {"scale_shift": False}),
-        # Parts of the updaters.
-        "slpt_no_aspp": TuningMethod(SLPT, {"aspp": False}),
-        "slpt_no_squeeze_excitation": TuningMethod(SLPT, {"squeeze_excitation": False}),
-        "slpt_plain_convolutions": TuningMethod(SLPT, {"separable": False}),
+        **{f"slpt_{part}": TuningMethod(SLPT, settings) for part, settings in ONE_PART_OUT.items()},
+        **{
+            f"slpt_k1_{part}": TuningMethod(SLPT, {"prompts": 1, **settings})
+            for part, settings in ONE_PART_OUT.items()
+        },
         # One prompt a step, at a third of the cost.
         "slpt_in_turn": TuningMethod(SLPT, {"prompts_per_step": 1}),
         # K; "slpt" itself has 3.
