@@ -168,7 +168,7 @@ def train(
     trainer_class: type[Any],
     plans: dict[str, Any],
     folder: Path,
-    checkpoint: Path,
+    checkpoint: Path | None,
     seed: int,
     **attributes: Any,
 ) -> Any:
@@ -178,7 +178,7 @@ def train(
         trainer_class: of nnU-Net, or one of its descendants.
         plans: with an ``slpt`` block, or without.
         folder: of the preprocessed dataset.
-        checkpoint: the pretrained one.
+        checkpoint: the pretrained one; ``None`` trains from scratch.
         seed: of python, numpy and torch.
         attributes: to set on the trainer, such as ``num_epochs``.
     """
@@ -194,7 +194,7 @@ def train(
     trainer = trainer_class(plans | {"continue_training": False}, CONFIGURATION, 0, about, device)
     for name, value in attributes.items():
         setattr(trainer, name, value)
-    maybe_load_checkpoint(trainer, False, False, str(checkpoint))
+    maybe_load_checkpoint(trainer, False, False, str(checkpoint) if checkpoint else None)
     trainer.run_training()
     return trainer
 

@@ -1,0 +1,98 @@
+"""A task with another pretrained network than its own, for `evidence.py`: how much does the choice matter?
+
+    python benchmarks/other_pretrained.py --task ../shared/data/hippocampus --output /tmp/work/weaker \
+        --structure Hippocampus 1 2 --epochs 1
+    python benchmarks/other_pretrained.py --task ../shared/data/hippocampus --output /tmp/work/from_heart \
+        --model ../shared/data/heart/pretrained/*/*Small*
+    python benchmarks/evidence.py --task /tmp/work/weaker --name hippocampus_weaker_300 --work /tmp/work -- …
+
+Either the task's own network is pretrained anew by stock nnU-Net, for fewer epochs of 250 steps, on its
+`pre` cases with some labels as one structure. Or a network of another task is taken as it is, with the
+spacing and the normalisation of this task's own: at its old spacing small structures might vanish.
+"""
+
+import argparse
+import json
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+from punet_pretraining import NUMBER, raw_dataset
+from real_data import CONFIGURATION, announce, run, train
+
+PLANS = "nnUNetPlansSmall"
+
+
+def own_model(task: Path) -> Path:
+    return next((task / "pretrained").glob(f"*/*__{PLANS}__{CONFIGURATION}"))
+
+
+def pretrained_anew(task: Path, work: Path, structure: str, values: list[int], epochs: int) -> Path:
+    """The model folder of a network like the task's own after so many epochs of stock nnU-Net."""
+    announce(work)
+    from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
+
+    dataset = raw_dataset(task, work / "raw", structure, values)
+    preprocessed = work / "preprocessed" / dataset.name
+    plans: dict[str, Any] = json.loads((own_model(task) / "plans.json").read_text())
+    plans["dataset_name"] = dataset.name
+    run("nnUNetv2_extract_fingerprint", "-d", str(NUMBER), "-np", "1")
+    (preprocessed / f"{PLANS}.json").write_text(json.dumps(plans))
+    shutil.copy(dataset / "dataset.json", preprocessed)
+    run("nnUNetv2_preprocess", "-d", str(NUMBER), "-plans_name", PLANS, "-c", CONFIGURATION, "-np", "1")
+    trainer = train(nnUNetTrainer, plans, preprocessed, None, seed=0, num_epochs=epochs)
+    return Path(trainer.output_folder_base)
+
+
+def taken_over(model: Path, task: Path, work: Path) -> Path:
+    """A copy of a model folder whose plans tell how to read images as the task's own network does."""
+    copy = work / model.name
+    shutil.copytree(model, copy, dirs_exist_ok=True)
+    own = json.loads((own_model(task) / "plans.json").read_text())
+    plans = json.loads((model / "plans.json").read_text())
+    theirs, ours = plans["configurations"][CONFIGURATION], own["configurations"][CONFIGURATION]
+    factors = map(math.prod, zip(*theirs["architecture"]["arch_kwargs"]["strides"], strict=True))
+    sizes = zip(ours["patch_size"], factors, strict=True)
+    theirs["patch_size"] = [size + -size % factor for size, factor in sizes]
+    theirs |= {key: ours[key] for key in ("spacing", "normalization_schemes", "use_mask_for_norm")}
+    plans |= {key: own[key] for key in ("transpose_forward", "transpose_backward")}
+    (copy / "plans.json").write_text(json.dumps(plans))
+    return copy
+
+
+def link(place: Path, target: Path) -> None:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
+    place.symlink_to(target.resolve())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--task", type=Path, required=True, help="folder with dataset, split.json, pretrained"
+    )
+    parser.add_argument(
+        "--output", type=Path, required=True, help="folder of the same task with the other one"
+    )
+    kind = parser.add_mutually_exclusive_group(required=True)
+    kind.add_argument("--structure", nargs="+", help="name, and values of its labels: pretrain anew on it")
+    kind.add_argument("--model", type=Path, help="folder of another task's network")
+    parser.add_argument("--epochs", type=int, default=1, help="of 250 steps, with --structure")
+    args = parser.parse_args()
+    work = args.output / "work"
+    if args.model:
+        model = taken_over(args.model, args.task, work)
+    else:
+        name, *values = args.structure
+        model = pretrained_anew(args.task, work, name, [int(value) for value in values], args.epochs)
+    (dataset,) = args.task.glob("Dataset*")
+    for source in (dataset, args.task / "split.json"):
+        link(args.output / source.name, source)
+    link(args.output / "pretrained" / "other" / own_model(args.task).name, model)
+
+
+if __name__ == "__main__":
+    main()
