@@ -7,6 +7,7 @@ file here.
 """
 
 import json
+import re
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
@@ -21,7 +22,6 @@ from nnunet_slpt.evaluation.cells import read_cells
 from nnunet_slpt.evaluation.experiment import Experiment, Way
 from nnunet_slpt.evaluation.means import Spread
 from nnunet_slpt.evaluation.report import words
-from nnunet_slpt.evaluation.report.tables import difference_table, wide_table
 from nnunet_slpt.selection.strategies.uncertainty import prompt_uncertainty
 
 HERE = Path(__file__).parent
@@ -36,7 +36,11 @@ METHODS_NOW = {
     "slpt_k1": "SLPT, K = 1",
     "slpt": "SLPT, K = 3 (default)",
 }
-ABLATION = ("hippocampus_small_300", 5, "slpt")  # at one budget, against this method
+# Comparison, labelled cases, the method to compare with, the names of the others.
+RIVALS = ("hippocampus_small_300", 5, "slpt_k1", r"slpt|(?!slpt_|punet).*")
+PARTS_OF_ONE = ("hippocampus_small_300", 5, "slpt_k1", r"slpt_k1_.*")
+PARTS_OF_ALL = ("hippocampus_small_300", 5, "slpt", r"slpt_(?!k1_).*")
+METHODS_HEADER = ("method", "tuned", "Dice", "against `{}`", "test cases won", "p")
 PUNETS = {"hippocampus_punet_150": "hippocampus, 150", "heart_punet_150": "heart, 150"}
 PUNET_METHODS = {"punet_full": "tokens and the whole body", "punet": "tokens alone"}
 QUERY_START = "start"  # of `queries.py`: what all strategies of a seed share
@@ -71,11 +75,25 @@ def evidence_table(tasks: dict[str, str], methods: dict[str, str]) -> str:
     return words.markdown_table(["task, steps, labelled cases", *titles], rows)
 
 
-def ablation_tables(comparison: str, budget: int, reference: str) -> list[str]:
-    """Every method at one budget, and its paired differences from one of them, as the reports have them."""
-    cells = read_cells(HERE / "results" / "evidence" / comparison / "cells").cells
-    experiment = Experiment.of([cell for cell in cells if cell.budget == budget], reference)
-    return [wide_table(experiment), difference_table(experiment.method_comparisons)]
+def methods_table(comparison: str, budget: int, reference: str, pattern: str) -> str:
+    """Methods at one budget, the best first, and their paired differences from one of them."""
+    folder = read_cells(HERE / "results" / "evidence" / comparison / "cells")
+    cells = [
+        cell
+        for cell in folder.cells
+        if cell.budget == budget and (cell.method == reference or re.fullmatch(pattern, cell.method))
+    ]
+    experiment = Experiment.of(cells, reference)
+    levels = {one: experiment.spread(one, budget) for one in experiment.ways}
+    rows = []
+    for one in sorted(levels, key=lambda one: -(levels[one].mean or 0)):
+        shares = [cell.costs["tuned_parameters"] / cell.costs["parameters"] for cell in experiment.select(one)]
+        row = [f"`{one.method}`", f"{np.mean(shares):.1%}", words.spread(levels[one])]
+        for each in experiment.method_comparisons.get(one, ()):
+            gains = each.by_seed.values()
+            row += [spread(gains), f"{each.cases.win_rate:.0%}", words.p_value(each.cases.p)]
+        rows.append(row + ["-"] * (len(METHODS_HEADER) - len(row)))
+    return words.markdown_table([title.format(reference) for title in METHODS_HEADER], rows)
 
 
 def tuning_table(cells: list[dict[str, Any]]) -> str:
@@ -221,7 +239,8 @@ def main() -> int:
             errors_table([one for one in queries if "scores" in one]),
         ],
     )
-    put(EXPLANATION / "evidence.md", ablation_tables(*ABLATION), "ablation")
+    put(EXPLANATION / "evidence.md", [methods_table(*RIVALS)], "rivals")
+    put(EXPLANATION / "evidence.md", [methods_table(*PARTS_OF_ONE), methods_table(*PARTS_OF_ALL)], "ablation")
     put(EXPLANATION / "evidence.md", [evidence_table(PUNETS, PUNET_METHODS)], "punet")
     put(
         EXPLANATION / "evidence.md",

@@ -3,7 +3,7 @@
 Must not import nnU-Net, trainers, planners or selection.
 """
 
-__all__ = ["METRIC_NAMES", "all_tables", "cells_as_csv", "difference_table", "missing_in_words", "wide_table"]
+__all__ = ["METRIC_NAMES", "all_tables", "cells_as_csv", "missing_in_words", "wide_table"]
 
 import csv
 import io
@@ -107,10 +107,10 @@ def _differences(experiment: Experiment) -> Iterator[str]:
                 "signed-rank test, two-sided, not corrected for the number of rows; none below "
                 f"{FEWEST_TO_TEST} pairs, where it cannot be small."
             )
-            yield difference_table(comparisons)
+            yield _difference_table(comparisons)
 
 
-def difference_table(comparisons: Mapping[Way, list[Comparison]]) -> str:
+def _difference_table(comparisons: Mapping[Way, list[Comparison]]) -> str:
     """Ways and budgets by what they are ahead of the reference, over seeds and over test cases."""
     header = ["", "labels", "difference", "sd", "seeds", "won", "p", "test cases", "won", "p"]
     rows = (
