@@ -87,8 +87,9 @@ def methods_table(comparison: str, budget: int, reference: str, pattern: str) ->
     levels = {one: experiment.spread(one, budget) for one in experiment.ways}
     rows = []
     for one in sorted(levels, key=lambda one: -(levels[one].mean or 0)):
-        shares = [cell.costs["tuned_parameters"] / cell.costs["parameters"] for cell in experiment.select(one)]
-        row = [f"`{one.method}`", f"{np.mean(shares):.1%}", words.spread(levels[one])]
+        costs = [cell.costs for cell in experiment.select(one)]
+        share = np.mean([each["tuned_parameters"] / each["parameters"] for each in costs])
+        row = [f"`{one.method}`", f"{share:.1%}", words.spread(levels[one])]
         for each in experiment.method_comparisons.get(one, ()):
             gains = each.by_seed.values()
             row += [spread(gains), f"{each.cases.win_rate:.0%}", words.p_value(each.cases.p)]
