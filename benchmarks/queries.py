@@ -8,7 +8,8 @@ another task's labels and by which a default may be chosen, and `test`, by which
     python benchmarks/queries.py --task ../shared/data/heart --work /tmp/work
 
 One JSON a strategy and seed lies in `results/queries/`, beside one a seed with the scores of all cases and
-what they should tell, the Dice of the K prompts' prediction. Several calls may share the work.
+what they should tell, the Dice of the K prompts' prediction. `uncertainty@top` is `uncertainty` with scores
+that are put together by `-aggregation top`; without `@` it is `foreground`. Several calls may share the work.
 """
 
 import argparse
@@ -30,9 +31,11 @@ import real_data
 from nnunet_slpt.errors import FileError
 from nnunet_slpt.files import exclusive
 from nnunet_slpt.selection.strategies import STRATEGIES
+from nnunet_slpt.selection.uncertainty import AGGREGATIONS
 
 PLANS = "nnUNetPlansSmall"
 CASES_OF_PRE = 40  # of these at most are predicted, the same for all
+AGGREGATION = "foreground"  # of strategies whose names say nothing else
 START = "start"  # what a strategy's name is to the others, in the names of files
 SECONDS_BETWEEN_LOOKS = 10
 
@@ -79,6 +82,11 @@ class Place:
     def pretrained(self) -> Path:
         return next((self.task / "pretrained").glob(f"*/*__{PLANS}__*"))
 
+    @property
+    def tuned(self) -> Path:
+        """The start's network of K prompts."""
+        return next((self.folder / START / self.dataset).glob("*__*"))
+
     def part(self, name: str) -> list[str]:
         """Cases of `split.json`."""
         return sorted(json.loads((self.task / "split.json").read_text())[name])
@@ -99,9 +107,10 @@ class Place:
         from nnunet_slpt.selection.cli import main
 
         told = io.StringIO()
-        words = real_data.choosing(self.folder, self.dataset, str(budget), strategy, seed, model)
+        name, _, aggregation = strategy.partition("@")
+        words = real_data.choosing(self.folder, self.dataset, str(budget), name, seed, model)
         with redirect_stdout(told):
-            if main([*words, "--json", *more]):
+            if main([*words, "-aggregation", aggregation or AGGREGATION, "--json", *more]):
                 raise SystemExit(f"{strategy} could not choose.")
         made: dict[str, Any] = json.loads(told.getvalue())
         return made
@@ -152,7 +161,7 @@ def start(query: Query, place: Place, args: argparse.Namespace) -> None:
         "seconds": {name: one["seconds"] for name, one in rounds.items()},
     }
     if trainer:
-        rest = {case["name"]: case["scores"] for case in rounds["uncertainty"]["cases"]}
+        rest = scores_of(rounds["uncertainty"])
         dice = {"pool": real_data.case_dice(trainer, sorted(rest), mirroring=False)}
         result |= {"scores": rest, "dice": dice}
     query.save(result, args.output)
@@ -167,16 +176,25 @@ def chosen_of(made: dict[str, Any]) -> list[str]:
     return [case["name"] for case in made["cases"] if case["chosen"]]
 
 
+def scores_of(made: dict[str, Any]) -> dict[str, dict[str, float]]:
+    return {case["name"]: case["scores"] for case in made["cases"]}
+
+
 def judge(query: Query, place: Place, args: argparse.Namespace) -> None:
     """Tune one prompt on the start and on what the strategy chose."""
     place.announce(query.strategy)
     known = json.loads(query.of_start(args.output).read_text())
-    chosen = known["choices"][query.strategy]
-    trainer = place.tune([*known["labelled"], *chosen], query, prompts=1)
+    result: dict[str, Any] = {**vars(query), "plans": PLANS}
+    if query.strategy in known["choices"]:
+        result["chosen"] = known["choices"][query.strategy]
+    else:
+        made = place.select(query.more, query.strategy, query.seed, place.tuned, "--dry_run")
+        result |= {"chosen": chosen_of(made), "scores": scores_of(made)}
+    trainer = place.tune([*known["labelled"], *result["chosen"]], query, prompts=1)
     dice = {
         part: real_data.case_dice(trainer, cases, mirroring=False) for part, cases in place.judges().items()
     }
-    query.save({**vars(query), "plans": PLANS, "chosen": chosen, "dice": dice}, args.output)
+    query.save(result | {"dice": dice}, args.output)
     shutil.rmtree(place.folder / query.strategy)
 
 
@@ -196,6 +214,16 @@ def work(query: Query, place: Place, args: argparse.Namespace) -> bool:
     return True
 
 
+def way(word: str) -> str:
+    """A strategy, perhaps with an aggregation."""
+    name, _, aggregation = word.partition("@")
+    if name not in STRATEGIES or aggregation not in ("", *AGGREGATIONS):
+        raise argparse.ArgumentTypeError(
+            f"{word}: one of {', '.join(STRATEGIES)}, @{', @'.join(AGGREGATIONS)}"
+        )
+    return word
+
+
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -203,7 +231,9 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--task", type=Path, required=True, help="folder of the task")
     parser.add_argument("--work", type=Path, required=True, help="folder for preprocessed data and models")
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "results" / "queries")
-    parser.add_argument("--strategies", nargs="+", choices=STRATEGIES, default=[*STRATEGIES])
+    parser.add_argument(
+        "--strategies", nargs="+", type=way, default=[*STRATEGIES], metavar="NAME[@AGGREGATION]"
+    )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--start", type=int, default=4, help="random cases to begin with; may be 0")
     parser.add_argument("--more", type=int, default=12, help="cases that a strategy chooses")
@@ -217,7 +247,7 @@ def main(argv: list[str] | None = None) -> int:
     args.work = args.work.resolve()
     real_data.announce(args.work)
     real_data.prepare(args.task, [PLANS], args.work)
-    able = [name for name in args.strategies if name in strategies_from(args.start)]
+    able = [name for name in args.strategies if name.partition("@")[0] in strategies_from(args.start)]
     left = [
         Query(args.task.name, strategy, seed, args.steps, args.start, args.more)
         for seed, strategy in itertools.product(args.seeds, (START, *able))

@@ -43,6 +43,7 @@ PARTS_OF_ALL = ("hippocampus_small_300", 5, "slpt", r"slpt_(?!k1_).*")
 METHODS_HEADER = ("method", "tuned", "Dice", "against `{}`", "test cases won", "p")
 PUNETS = {"hippocampus_punet_150": "hippocampus, 150", "heart_punet_150": "heart, 150"}
 PUNET_METHODS = {"punet_full": "tokens and the whole body", "punet": "tokens alone"}
+QUERY_AGGREGATION = "foreground"
 QUERY_START = "start"  # of `queries.py`: what all strategies of a seed share
 JUDGES = ("pre", "test")
 METHODS = {"slpt": "SLPT", "adamw": "full fine-tuning, AdamW", "sgd": "full fine-tuning, SGD (stock)"}
@@ -186,19 +187,31 @@ def queries_table(queries: list[dict[str, Any]]) -> str:
     return words.markdown_table(["task, labels, strategy", *titles], rows)
 
 
-def errors_table(starts: list[dict[str, Any]]) -> str:
-    """Spearman's rank correlation of each score with 1 - Dice over the pool, by task."""
-    by_task: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for start in starts:
-        errors = [1 - np.nanmean(list(dice.values())) for dice in start["dice"]["pool"].values()]
-        cases = [start["scores"][name] for name in start["dice"]["pool"]]
-        scores = {name: np.array([case[name] for case in cases]) for name in cases[0]}
+def errors_table(queries: list[dict[str, Any]]) -> str:
+    """Spearman's rank correlation of each score with 1 - Dice over the pool, by task and aggregation."""
+    errors = {
+        (one["task"], one["seed"]): {
+            case: 1 - np.nanmean(list(dice.values())) for case, dice in one["dice"]["pool"].items()
+        }
+        for one in queries
+        if one["strategy"] == QUERY_START and one["start"]
+    }
+    found = {  # all strategies of an aggregation have the same scores
+        (one["task"], one["strategy"].partition("@")[2] or QUERY_AGGREGATION, one["seed"]): one["scores"]
+        for one in queries
+        if "scores" in one
+    }
+    by_way: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for (task, aggregation, seed), by_case in sorted(found.items()):
+        cases = list(by_case)
+        scores = {name: np.array([by_case[case][name] for case in cases]) for name in by_case[cases[0]]}
         scores["product"] = prompt_uncertainty(scores, "product")
+        wrong = [errors[task, seed][case] for case in cases]
         for name, values in scores.items():
-            by_task[start["task"]][name].append(float(spearmanr(values, errors).statistic))
-    names = list(next(iter(by_task.values())))
-    rows = [[task, *(spread(told[name]) for name in names)] for task, told in by_task.items()]
-    return words.markdown_table(["task", *names], rows)
+            by_way[task, aggregation][name].append(float(spearmanr(values, wrong).statistic))
+    names = list(next(iter(by_way.values())))
+    rows = [[", ".join(one), *(spread(told[name]) for name in names)] for one, told in by_way.items()]
+    return words.markdown_table(["task, `-aggregation`", *names], rows)
 
 
 def mean_dice(by_case: dict[str, dict[str, float]]) -> float:
@@ -237,7 +250,7 @@ def main() -> int:
             queries_table(queries),
             "Spearman's rank correlation of each score with 1 - Dice, over the cases that were left to "
             "choose from:",
-            errors_table([one for one in queries if "scores" in one]),
+            errors_table(queries),
         ],
     )
     put(EXPLANATION / "evidence.md", [methods_table(*RIVALS)], "rivals")

@@ -44,9 +44,8 @@ def case_uncertainty(logits: Tensor, regions: bool) -> CaseUncertainty:
     """
     maps = voxel_maps(logits, regions)
     labels = _segment(maps["probability"], regions, 0.5)
-    foreground = labels.any(0)
     scores = {
-        f"{measure}/{how}": aggregate(maps[measure], foreground, how)
+        f"{measure}/{how}": aggregate(maps[measure], labels, how)
         for measure in MEASURES
         for how in AGGREGATIONS
     }
@@ -130,35 +129,48 @@ def _segment(values: Tensor, regions: bool, threshold: float) -> Tensor:
     return values.argmax(0) == classes
 
 
-def aggregate(values: Tensor, foreground: Tensor, how: str) -> float:
+def aggregate(values: Tensor, labels: Tensor, how: str) -> float:
     """One number for a case.
 
     Args:
         values: (*S).
-        foreground: (*S) booleans, what the network predicts as foreground.
+        labels: (C, *S) booleans, what the network predicts as each foreground class or region.
         how: one of ``AGGREGATIONS``.
     """
-    return float(AGGREGATIONS[how](values, foreground))
+    return float(AGGREGATIONS[how](values, labels))
 
 
-def _foreground_and_rim(values: Tensor, foreground: Tensor) -> Tensor:
+def _each_class_and_rim(values: Tensor, labels: Tensor) -> Tensor:
+    """The mean over classes of each one's own mean, over the classes that are predicted anywhere.
+
+    So a small lesion counts as much as the large organ around it, as it does in a mean Dice.
+    """
+    there = labels[labels.flatten(1).any(1)]
+    if not len(there):
+        return _top(values, labels)
+    return torch.stack([_foreground_and_rim(values, one[None]) for one in there]).mean()
+
+
+def _foreground_and_rim(values: Tensor, labels: Tensor) -> Tensor:
     """Mean over predicted foreground and what lies around it; where nothing is predicted, as ``top``."""
+    foreground = labels.any(0)
     if not foreground.any():
-        return _top(values, foreground)
+        return _top(values, labels)
     pool = _MAX_POOL[values.ndim]
     near = pool(foreground[None, None].float(), 2 * RIM_VOXELS + 1, 1, RIM_VOXELS)[0, 0].bool()
     return values[near].mean()
 
 
-def _top(values: Tensor, foreground: Tensor) -> Tensor:
-    """Mean over the most uncertain voxels: large structures and small ones count alike."""
+def _top(values: Tensor, labels: Tensor) -> Tensor:
+    """Mean over the most uncertain voxels, wherever they lie."""
     return values.flatten().topk(max(1, round(TOP_SHARE * values.numel()))).values.mean()
 
 
 # Voxels to a case. A sum favours large structures, a mean over the image drowns small ones.
 AGGREGATIONS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "classes": _each_class_and_rim,
     "foreground": _foreground_and_rim,
     "top": _top,
-    "mean": lambda values, foreground: values.mean(),
-    "sum": lambda values, foreground: values.sum(),
+    "mean": lambda values, labels: values.mean(),
+    "sum": lambda values, labels: values.sum(),
 }

@@ -127,21 +127,32 @@ def test_every_measure_has_every_aggregation() -> None:
 
 
 def test_foreground_is_dilated_by_two_voxels() -> None:
-    values, foreground = torch.zeros(9, 9), torch.zeros(9, 9, dtype=torch.bool)
-    foreground[4, 4] = True
+    values, labels = torch.zeros(9, 9), torch.zeros(1, 9, 9, dtype=torch.bool)
+    labels[0, 4, 4] = True
     values[2:7, 2:7] = 1
-    assert aggregate(values, foreground, "foreground") == 1
+    assert aggregate(values, labels, "foreground") == 1
     values[2, 2] = 0
-    assert aggregate(values, foreground, "foreground") == pytest.approx(24 / 25)
+    assert aggregate(values, labels, "foreground") == pytest.approx(24 / 25)
+
+
+def test_each_class_counts_alike_however_small_it_is() -> None:
+    values, labels = torch.zeros(40, 40), torch.zeros(3, 40, 40, dtype=torch.bool)
+    labels[0, :20] = True  # a large organ, sure
+    labels[1, 30, 30] = True  # a lesion of one voxel, unsure; and a third class that is not predicted
+    values[28:33, 28:33] = 1
+    assert aggregate(values, labels, "classes") == pytest.approx(0.5)
+    assert aggregate(values, labels, "foreground") == pytest.approx(25 / (22 * 40 + 25))
+    assert aggregate(values, labels[:1], "classes") == aggregate(values, labels[:1], "foreground")
 
 
 def test_without_foreground_the_top_counts() -> None:
     values = torch.arange(1000.0).view(10, 100)
-    nothing = torch.zeros(10, 100, dtype=torch.bool)
-    assert aggregate(values, nothing, "foreground") == aggregate(values, nothing, "top") == 997
+    nothing = torch.zeros(2, 10, 100, dtype=torch.bool)
+    for how in ("classes", "foreground", "top"):
+        assert aggregate(values, nothing, how) == 997
 
 
 def test_mean_and_sum_are_over_the_whole_image() -> None:
-    values, foreground = torch.rand(4, 5), torch.zeros(4, 5, dtype=torch.bool)
-    assert aggregate(values, foreground, "mean") == pytest.approx(float(values.mean()))
-    assert aggregate(values, foreground, "sum") == pytest.approx(float(values.sum()))
+    values, labels = torch.rand(4, 5), torch.zeros(2, 4, 5, dtype=torch.bool)
+    assert aggregate(values, labels, "mean") == pytest.approx(float(values.mean()))
+    assert aggregate(values, labels, "sum") == pytest.approx(float(values.sum()))
