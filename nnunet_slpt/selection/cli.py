@@ -148,11 +148,7 @@ def _add_choice(group: Any) -> None:
     add = group.add_argument
     add("-strategy", default="tesla", help="one, or two in tandem; default: tesla, diversity+uncertainty")
     add("--set", nargs="+", default=[], metavar="NAME=VALUE", help="parameters of the strategy")
-    add(
-        "-aggregation",
-        default="foreground",
-        help="from voxels to a case: classes, foreground, top, mean, sum",
-    )
+    add("-aggregation", default="classes", help="voxels to a case: classes, foreground, top, mean, sum")
     add("-stages", default="deep_half", help="of the encoder, for features: all, deep_half, deepest")
     add("--seed", type=int, default=0)
     add("--dry_run", action="store_true", help="choose and print, but write no round and no split")

@@ -71,7 +71,7 @@ class Request:
     part: int = 0
     strategy: str = "tesla"
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    aggregation: str = "foreground"
+    aggregation: str = "classes"
     stages: str = "deep_half"
     seed: int = 0
     hide_labels: bool = False
