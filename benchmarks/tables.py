@@ -10,7 +10,7 @@ import json
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,13 @@ RIVALS = ("hippocampus_small_300", 5, "slpt_k1", r"slpt|(?!slpt_|punet).*")
 PARTS_OF_ONE = ("hippocampus_small_300", 5, "slpt_k1", r"slpt_k1_.*")
 PARTS_OF_ALL = ("hippocampus_small_300", 5, "slpt", r"slpt_(?!k1_).*")
 METHODS_HEADER = ("method", "tuned", "Dice", "against `{}`", "test cases won", "p")
+# The same task and labels from other pretrained networks.
+PRETRAINED = {
+    "hippocampus_small_300": "the whole hippocampus, 2,500 steps",
+    "hippocampus_weaker_300": "the same, 250 steps",
+    "hippocampus_from_heart_300": "a heart's left ventricle on MR",
+    "hippocampus_from_ct_300": "an organ on synthetic CT",
+}
 PUNETS = {"hippocampus_punet_150": "hippocampus, 150", "heart_punet_150": "heart, 150"}
 PUNET_METHODS = {"punet_full": "tokens and the whole body", "punet": "tokens alone"}
 QUERY_AGGREGATION = "foreground"
@@ -54,26 +61,40 @@ def spread(values: Iterable[float]) -> str:
     return words.spread(Spread.of(values))
 
 
-def evidence_table(tasks: dict[str, str], methods: dict[str, str]) -> str:
-    """Mean Dice on test cases, by comparison and budget, and the paired differences from the first method."""
+def evidence_table(
+    tasks: dict[str, str],
+    methods: dict[str, str],
+    budgets: Sequence[int] | None = None,
+    title: str = "task, steps, labelled cases",
+) -> str:
+    """Mean Dice on test cases, by comparison and budget, and the paired differences from the first method.
+
+    Args:
+        tasks: comparison → how it is called; one without cells is left out.
+        methods: name → how it is called.
+        budgets: all by default.
+        title: of the first column.
+    """
     ways = {Way(name, "random"): title for name, title in methods.items()}
     first, *others = ways
     rows = []
     for name, task in tasks.items():
-        cells = read_cells(HERE / "results" / "evidence" / name / "cells").cells
-        experiment = Experiment.of(cells, first.method)
+        folder = HERE / "results" / "evidence" / name / "cells"
+        if not folder.exists():
+            continue
+        experiment = Experiment.of(read_cells(folder).cells, first.method)
         gains = {
             (one, each.budget): each.by_seed.values()
             for one, compared in experiment.method_comparisons.items()
             for each in compared
         }
-        for budget in experiment.budgets:
+        for budget in budgets or experiment.budgets:
             levels = [words.spread(experiment.spread(one, budget)) for one in ways]
             rows.append(
                 [f"{task}, {budget}", *levels, *(spread(gains.get((one, budget), ())) for one in others)]
             )
     titles = [*ways.values(), *(f"{ways[one]}: difference" for one in others)]
-    return words.markdown_table(["task, steps, labelled cases", *titles], rows)
+    return words.markdown_table([title, *titles], rows)
 
 
 def methods_table(comparison: str, budget: int, reference: str, pattern: str) -> str:
@@ -255,6 +276,9 @@ def main() -> int:
     )
     put(EXPLANATION / "evidence.md", [methods_table(*RIVALS)], "rivals")
     put(EXPLANATION / "evidence.md", [methods_table(*PARTS_OF_ONE), methods_table(*PARTS_OF_ALL)], "ablation")
+    firsts = dict(list(METHODS_NOW.items())[:2])
+    pretrained = evidence_table(PRETRAINED, firsts, (5,), "pretrained on, labelled cases")
+    put(EXPLANATION / "evidence.md", [pretrained], "pretrained")
     put(EXPLANATION / "evidence.md", [evidence_table(PUNETS, PUNET_METHODS)], "punet")
     put(
         EXPLANATION / "evidence.md",
