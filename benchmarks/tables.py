@@ -65,7 +65,7 @@ def evidence_table(
     tasks: dict[str, str],
     methods: dict[str, str],
     budgets: Sequence[int] | None = None,
-    title: str = "task, steps, labelled cases",
+    heading: str = "task, steps, labelled cases",
 ) -> str:
     """Mean Dice on test cases, by comparison and budget, and the paired differences from the first method.
 
@@ -73,7 +73,7 @@ def evidence_table(
         tasks: comparison → how it is called; one without cells is left out.
         methods: name → how it is called.
         budgets: all by default.
-        title: of the first column.
+        heading: of the first column.
     """
     ways = {Way(name, "random"): title for name, title in methods.items()}
     first, *others = ways
@@ -94,7 +94,7 @@ def evidence_table(
                 [f"{task}, {budget}", *levels, *(spread(gains.get((one, budget), ())) for one in others)]
             )
     titles = [*ways.values(), *(f"{ways[one]}: difference" for one in others)]
-    return words.markdown_table([title, *titles], rows)
+    return words.markdown_table([heading, *titles], rows)
 
 
 def methods_table(comparison: str, budget: int, reference: str, pattern: str) -> str:
