@@ -80,7 +80,7 @@ def evidence_table(
     rows = []
     for name, task in tasks.items():
         folder = HERE / "results" / "evidence" / name / "cells"
-        if not folder.exists():
+        if not any(folder.glob("*.json")):
             continue
         experiment = Experiment.of(read_cells(folder).cells, first.method)
         gains = {
