@@ -231,7 +231,7 @@ REFUSED: list[tuple[str, Prepare, str]] = [
     ("no_budget", lambda _: (), "-n is missing"),
     ("unknown_strategy", lambda _: ("-n", 2, "-strategy", "tessla"), "known: tesla, diversity"),
     ("unknown_parameter", lambda _: ("-n", 2, "-strategy", "uncertainty", "--set", "prt=sum"), "part"),
-    ("unknown_aggregation", lambda _: ("-n", 2, "-aggregation", "max"), "known: foreground"),
+    ("unknown_aggregation", lambda _: ("-n", 2, "-aggregation", "max"), "known: classes, foreground, top"),
     ("no_model", lambda _: ("-n", 2, "-m", "nowhere"), "no model folder"),
     ("no_such_fold", lambda _: ("-n", 2, "-f", "3"), "it has folds 0"),
     ("channels", _one_channel_more, "takes 1 image channel"),
