@@ -30,6 +30,7 @@ TASKS = {
     "hippocampus_small_300": "hippocampus, 300",
     "lesions_300": "synthetic lesions, 300",
     "heart_small_1000": "heart, 1,000",
+    "heart_middle_1000": "heart, middle network, 1,000",
 }
 METHODS_NOW = {
     "full_adamw": "full fine-tuning, AdamW",
