@@ -40,6 +40,7 @@ ONE_PART_OUT: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "no_aspp": {"aspp": False},
         "no_squeeze_excitation": {"squeeze_excitation": False},
         "plain_convolutions": {"separable": False},
+        "no_prompt_map": {"prompt_map": False},
         "no_foreground_start": {"foreground_start": False},
     }
 )

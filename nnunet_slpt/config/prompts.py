@@ -20,6 +20,7 @@ PARTS = (
     "aspp",
     "squeeze_excitation",
     "separable",
+    "prompt_map",
     "views",
     "foreground_start",
 )
@@ -45,6 +46,7 @@ class PromptConfig(TrainingConfig):
         aspp: multi-scale context in the updaters.
         squeeze_excitation: channel attention in the updaters.
         separable: depth-separable convolutions in the updaters; plain ones otherwise.
+        prompt_map: the first updater sees the prompt's map; otherwise a prompt acts by its signature alone.
         views: each prompt sees the batch in an augmentation of its own; otherwise all see the same.
         prompts_per_step: how many of the prompts take part in an optimizer step, in turn; ``None``: all.
         foreground_start: the meta prompt starts from the foreground's probability map; otherwise from noise.
@@ -68,6 +70,7 @@ class PromptConfig(TrainingConfig):
     aspp: bool = True
     squeeze_excitation: bool = True
     separable: bool = True
+    prompt_map: bool = True
     views: bool = True
     foreground_start: bool = True
     prompts_per_step: int | None = None

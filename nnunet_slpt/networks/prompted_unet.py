@@ -68,12 +68,13 @@ class PromptedUNet(nn.Module):
         # nnU-Net switches deep supervision on and off here (nnUNetTrainer.set_deep_supervision_enabled).
         self.decoder.deep_supervision = deep_supervision
         self.region_based = config.region_based
+        self.prompt_map = config.prompt_map
         self.prompts = DiversifiedPrompts(patch_size, config.prompts)
         self.updaters = nn.ModuleList(
             FeatureAwarePromptUpdater(
                 stage.channels,
                 config.prompt_channels,
-                incoming_channels=config.prompt_channels if i else 1,
+                incoming_channels=config.prompt_channels if i else int(config.prompt_map),
                 cells=signature_length(len(patch_size)),
                 width=max(config.width, stage.channels // 4 // BLOCK * BLOCK),
                 kernel=stage.kernel,
@@ -151,9 +152,10 @@ class PromptedUNet(nn.Module):
     ) -> list[Tensor]:
         """Logits (K', B, classes, *S) of the chosen prompts, finest first."""
         prompts = self.prompts() if prompts is None else prompts
-        prompt = torch.stack([prompts[k] for k in chosen]).repeat_interleave(len(x), 0)
-        seen_from_afar = signature(prompt)
-        features = self._first_features(x, prompt)
+        maps = torch.stack([prompts[k] for k in chosen]).repeat_interleave(len(x), 0)
+        seen_from_afar = signature(maps)
+        features = self._first_features(x, maps)
+        prompt = maps if self.prompt_map else None
         finest_only = finest_only or not self.decoder.deep_supervision
         depth = len(self.encoder.stages)
         skips: list[Tensor] = []

@@ -31,7 +31,7 @@ class FeatureAwarePromptUpdater(nn.Module):
     Args:
         channels: C, of the features.
         prompt_channels: C_p, of the prompt that leaves.
-        incoming_channels: of the prompt that arrives: C_p, or 1 for all of them alike.
+        incoming_channels: of the prompt that arrives: C_p, or 1 for all of them alike; 0 where none does.
         cells: length of a prompt's signature.
         width: channels inside the feature branch.
         kernel: the frozen stage's kernel, 1 on axes that it does not look along.
@@ -72,12 +72,14 @@ class FeatureAwarePromptUpdater(nn.Module):
             None if last else _PromptBranch(channels, incoming_channels, prompt_channels, kernel, separable)
         )
 
-    def forward(self, features: Tensor, prompt: Tensor, signature: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, features: Tensor, prompt: Tensor | None, signature: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
         """One step of the recursion F_i, P_i = FPU_i(Fout_i, P_{i-1}).
 
         Args:
             features: Fout (B, C, *S), of the frozen module before.
-            prompt: P (B, C_in, *S'), of the updater before; any grid.
+            prompt: P (B, C_in, *S'), of the updater before; any grid. ``None`` where none arrives.
             signature: s (B, cells), of the first prompt.
 
         Returns:
@@ -85,7 +87,7 @@ class FeatureAwarePromptUpdater(nn.Module):
         """
         coarse = average_pool(features, self.stride)
         # Under autocast some layers answer in float32; one precision throughout is several times faster.
-        prompt = resize(prompt.to(coarse.dtype), coarse.shape[2:])
+        prompt = None if prompt is None else resize(prompt.to(coarse.dtype), coarse.shape[2:])
         change = self.feature_branch(coarse, prompt, signature)
         if self.prompt_branch is not None:
             prompt = self.prompt_branch(modulate(coarse, change), prompt)
@@ -121,19 +123,19 @@ class _FeatureBranch(nn.Module):
     ) -> None:
         super().__init__()
         point = [1] * axes
-        self.mix_features = nn.Parameter(torch.empty(width, channels, *point))
-        self.mix_prompt = nn.Parameter(torch.empty(width, incoming_channels, *point))
+        self.mix_features = _mix(width, channels, point)
+        self.mix_prompt = _mix(width, incoming_channels, point) if incoming_channels else None
         self.mix_norm = nn.GroupNorm(1, width)
         self.context = context
         self.attention = attention
         self.expand = nn.Parameter(torch.zeros(2 * channels, width, *point))
         self.register_buffer("projection", torch.randn(width, cells) * cells**-0.5)
-        for weight in (self.mix_features, self.mix_prompt):
-            nn.init.normal_(weight, std=weight.shape[1] ** -0.5)
 
-    def forward(self, features: Tensor, prompt: Tensor, signature: Tensor) -> Tensor:
+    def forward(self, features: Tensor, prompt: Tensor | None, signature: Tensor) -> Tensor:
         """Features (B, C, *S), prompt (B, C_in, *S), signature (B, cells) to A and B (B, 2C, *S)."""
-        mixed = convolve(features, self.mix_features) + convolve(prompt, self.mix_prompt)
+        mixed = convolve(features, self.mix_features)
+        if prompt is not None and self.mix_prompt is not None:
+            mixed = mixed + convolve(prompt, self.mix_prompt)
         context = self.attention(self.context(self.mix_norm(mixed).to(mixed.dtype)))
         return convolve(context * self._channel_weights(signature, context), self.expand)
 
@@ -141,6 +143,10 @@ class _FeatureBranch(nn.Module):
         seen = signature @ self.projection.T
         weights = seen * torch.rsqrt(seen.square() + SOFTNESS)
         return weights.view(*weights.shape, *[1] * (context.ndim - 2)).to(context.dtype)
+
+
+def _mix(width: int, channels: int, point: Sequence[int]) -> nn.Parameter:
+    return nn.Parameter(torch.randn(width, channels, *point) * channels**-0.5)
 
 
 class _PromptBranch(nn.Module):
@@ -169,9 +175,11 @@ class _PromptBranch(nn.Module):
             nn.init.normal_(weight, std=weight[0].numel() ** -0.5)
         self.norm = nn.GroupNorm(1, prompt_channels)
 
-    def forward(self, features: Tensor, prompt: Tensor) -> Tensor:
+    def forward(self, features: Tensor, prompt: Tensor | None) -> Tensor:
         """Features F (B, C, *S) and prompt P' (B, C_in, *S) to P (B, C_p, *S)."""
         kernel = separable_kernel(self.depthwise, self.pointwise) if self.separable else self.plain
-        update = convolve(torch.cat([features, prompt], 1), kernel)
-        result: Tensor = self.norm(prompt + update)
+        if prompt is None:
+            result: Tensor = self.norm(convolve(features, kernel))
+        else:
+            result = self.norm(prompt + convolve(torch.cat([features, prompt], 1), kernel))
         return result

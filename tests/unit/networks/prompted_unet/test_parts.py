@@ -13,7 +13,7 @@ from nnunet_slpt.config import PromptConfig
 from nnunet_slpt.networks import PromptedUNet
 from nnunet_slpt.networks.aspp import ASPP, SqueezeExcitation
 
-PARTS = ("updaters", "aspp", "squeeze_excitation", "separable")
+PARTS = ("updaters", "aspp", "squeeze_excitation", "separable", "prompt_map")
 each_part = pytest.mark.parametrize("part", PARTS)
 
 
@@ -66,6 +66,25 @@ def test_a_plain_convolution_of_the_same_kernel_gives_the_same() -> None:
     with torch.no_grad():
         for one, other in zip(whole.eval()(images()), part.eval()(images()), strict=True):
             torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3)
+
+
+def test_without_its_map_a_prompt_acts_by_its_signature_alone() -> None:
+    whole, part = build(), build(prompt_map=False).eval()
+    assert names(part) == names(whole) - {"updaters.0.feature_branch.mix_prompt"}
+    with torch.no_grad():
+        for name, tensor in part.tuned_state().items():
+            if "expand" in name:
+                tensor.normal_()
+        maps = part.prompts()
+        means = torch.nn.functional.adaptive_avg_pool3d(maps, 4)
+        blocks = torch.nn.functional.interpolate(
+            means, maps.shape[2:]
+        )  # of another map, and the same signature
+        assert not torch.allclose(maps, blocks)
+        for one, other in zip(part(images(), prompts=maps), part(images(), prompts=blocks), strict=True):
+            torch.testing.assert_close(one, other)
+        away = part(images(), prompts=-maps)
+    assert not torch.allclose(part(images(), prompts=maps)[0], away[0])
 
 
 @pytest.mark.parametrize("backbone", [plain, residual])
