@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nnunet_slpt.config import PLANS_KEY
 from nnunet_slpt.errors import SimulationError, some
 from nnunet_slpt.files import exclusive, write_json
 from nnunet_slpt.simulation.grid import Campaign, Cell
@@ -111,6 +112,7 @@ class _Round:
         return {
             "format": FORMAT,
             "cell": asdict(self.campaign.cells[self.number]),
+            "tuning": self.tuning(),
             "dataset": self.stage.dataset,
             "labelled": labelled,
             "test": scores,
@@ -201,6 +203,12 @@ class _Round:
             "parameters": None if frozen is None or tuned is None else frozen + tuned,
             "tuned_parameters": tuned,
         }
+
+    def tuning(self) -> dict[str, Any]:
+        """The trainer and all that it was told, since what a method's name stands for may change."""
+        used = json.loads((self.model(self.number) / "plans.json").read_text())[PLANS_KEY]
+        told = {key: value for key, value in used.items() if key != "pretrained_checkpoint"}  # a path
+        return {"trainer": TUNING_METHODS[self.campaign.method].trainer, **told}
 
     def predict(self, part: str, images: Path, names: Sequence[str]) -> tuple[Scores, float]:
         """Predict the cases of a folder, and measure; the scores and the seconds."""

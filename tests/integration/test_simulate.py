@@ -101,6 +101,7 @@ def check_tesla(first: Any, second: Any) -> None:
     assert not {*second["labelled"]} & {"case_4", "case_5"}
     assert sorted(first["test"]) == ["case_4", "case_5"]
     assert set(first["test"]["case_4"]) == {"organ", "lesion"}
+    assert first["tuning"].items() > {"trainer": "nnUNetTrainerSLPT", "seed": 0, "prompts": 3}.items()
     assert 0 < first["costs"]["tuned_parameters"] < first["costs"]["parameters"]
     assert set(first["pool"]) == {"case_0", "case_1", "case_2", "case_3"} - {*first["labelled"]}
     assert all(0 <= case["uncertainty"] <= 1 for case in first["pool"].values())

@@ -43,6 +43,8 @@ class Recorded(Steps):
                 self.asked.append((name, command[command.index("-strategy") + 1]))  # type: ignore[attr-defined]
             if name.endswith("choose"):
                 self.choose(int(command[4]))
+            elif name.endswith("tune"):
+                self.tune(Path(environment["nnUNet_results"]), command[command.index("-tr") + 1])
             elif name.endswith("ask"):
                 chosen = list(chain(*self.stage.chosen()))  # type: ignore[attr-defined]
                 cases = [{"name": one, "value": 0.5} for one in POOL if one not in chosen]
@@ -50,6 +52,12 @@ class Recorded(Steps):
             costs.write_text(json.dumps({"seconds": 1.0, "peak_memory_bytes": 1}))
         found: dict[str, Any] = json.loads(costs.read_text())
         return found
+
+    def tune(self, results: Path, trainer: str | Path) -> None:
+        used = {"prompts": 3, "pretrained_checkpoint": "/a/path", "pretrained_sha256": "0f"}
+        model = results / self.stage.dataset / f"{trainer}__P__3d_fullres"  # type: ignore[attr-defined]
+        model.mkdir(parents=True)
+        (model / "plans.json").write_text(json.dumps({"slpt": used}))
 
     def choose(self, budget: int) -> None:
         stage, order = self.stage, self.order  # type: ignore[attr-defined]
@@ -155,3 +163,9 @@ def test_parameters_are_read_from_the_log(tmp_path: Path, source: Source) -> Non
     play(tmp_path, source, "random", (2,), "cabd")
     costs = json.loads((tmp_path / "cells" / "slpt__random__2__0.json").read_text())["costs"]
     assert (costs["parameters"], costs["tuned_parameters"]) == (1020, 20)
+
+
+def test_a_cell_tells_what_its_tuning_was_told_but_for_paths(tmp_path: Path, source: Source) -> None:
+    play(tmp_path, source, "random", (2,), "cabd")
+    told = json.loads((tmp_path / "cells" / "slpt__random__2__0.json").read_text())["tuning"]
+    assert told == {"trainer": "nnUNetTrainerSLPT", "prompts": 3, "pretrained_sha256": "0f"}

@@ -77,9 +77,8 @@ def test_without_its_map_a_prompt_acts_by_its_signature_alone() -> None:
                 tensor.normal_()
         maps = part.prompts()
         means = torch.nn.functional.adaptive_avg_pool3d(maps, 4)
-        blocks = torch.nn.functional.interpolate(
-            means, maps.shape[2:]
-        )  # of another map, and the same signature
+        # Another map, and the same signature.
+        blocks = torch.nn.functional.interpolate(means, maps.shape[2:])
         assert not torch.allclose(maps, blocks)
         for one, other in zip(part(images(), prompts=maps), part(images(), prompts=blocks), strict=True):
             torch.testing.assert_close(one, other)
