@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-STEPS_PER_EPOCH = 100
 SHORT_EPOCH = 20  # steps; the learning rate falls from epoch to epoch
 VALIDATION_CASES = 2  # of `pre`: nnU-Net wants some; what they score is used for nothing
 CONFIGURATION = "3d_fullres"
@@ -199,12 +198,6 @@ def train(
     return trainer
 
 
-def evaluate(trainer: Any, cases: list[str], mirroring: bool = True) -> dict[str, float]:
-    """Mean Dice of each label over cases; see ``case_dice``."""
-    means = label_means(case_dice(trainer, cases, mirroring))
-    return {name: round(value, 4) for name, value in means.items()}
-
-
 def label_means(by_case: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """The mean Dice of each label, over the cases in which it is defined."""
     import numpy as np
@@ -251,7 +244,3 @@ def dice(ours: Any, theirs: Any) -> float:
     """Of two masks; NaN if both are empty."""
     size = ours.sum() + theirs.sum()
     return 2 * float((ours & theirs).sum()) / size if size else float("nan")
-
-
-def mean(dice: dict[str, float]) -> float:
-    return round(sum(dice.values()) / len(dice), 4)

@@ -59,7 +59,6 @@ PRETRAINED = (
 QUERY_AGGREGATION = "foreground"
 QUERY_START = "start"  # of `queries.py`: what all strategies of a seed share
 JUDGES = ("pre", "test")
-METHODS = {"slpt": "SLPT", "adamw": "full fine-tuning, AdamW", "sgd": "full fine-tuning, SGD (stock)"}
 
 
 def spread(values: Iterable[float]) -> str:
@@ -121,36 +120,6 @@ def methods_table(comparison: str, budget: int, reference: str, pattern: str) ->
     return words.markdown_table([title.format(reference) for title in METHODS_HEADER], rows)
 
 
-def tuning_table(cells: list[dict[str, Any]]) -> str:
-    """Mean Dice on test cases, by setting and method, and the paired difference to the better baseline."""
-    by_setting: dict[tuple[Any, ...], dict[str, dict[int, float]]] = defaultdict(lambda: defaultdict(dict))
-    for cell in cells:
-        setting = (cell["task"], cell["plans"], cell["cases"], cell["steps"])
-        by_setting[setting][cell["method"]][cell["subset"]] = cell["dice"]
-    rows = []
-    for setting, by_method in sorted(by_setting.items()):
-        ours, theirs = by_method["slpt"], by_method["adamw"]
-        gains = [ours[subset] - theirs[subset] for subset in sorted(ours.keys() & theirs.keys())]
-        levels = [spread(by_method[method].values()) for method in METHODS]
-        rows.append([", ".join(map(str, setting)), *levels, spread(gains)])
-    titles = [*METHODS.values(), "SLPT - AdamW, same subset"]
-    return words.markdown_table(["task, network, training cases, steps", *titles], rows)
-
-
-def prompts_table(cells: list[dict[str, Any]]) -> str:
-    """What changing the tuned prompts does to the Dice of the same networks."""
-    changes = ("as tuned", "zeroed", "permuted", "averaged")
-    groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for cell in cells:
-        if "dice_with_changed_prompts" in cell:
-            groups[f"{cell['task']}, {cell['plans']}, {cell['cases']}"].append(cell)
-    rows = [
-        [name, *(spread(cell["dice_with_changed_prompts"][change] for cell in group) for change in changes)]
-        for name, group in sorted(groups.items())
-    ]
-    return words.markdown_table(["task, network, training cases", *changes], rows)
-
-
 def step_table(reports: list[dict[str, Any]]) -> str:
     """Ratios of time and memory to stock full fine-tuning."""
     rows = []
@@ -162,33 +131,6 @@ def step_table(reports: list[dict[str, Any]]) -> str:
             rows.append([f"{name}, {report['settings']['device']}", *ratios])
     titles = ["one prompt's pass", "step, K = 3", "inference, K = 3", "peak memory"]
     return words.markdown_table(["network, device", *titles], rows)
-
-
-def campaign_table(campaigns: list[dict[str, Any]]) -> str:
-    """Mean Dice on test cases after each round, by strategy, and the paired difference to random choice."""
-    by_run: dict[tuple[Any, ...], list[tuple[int, float]]] = {}
-    for one in campaigns:
-        by_run[one["task"], one["steps"], one["strategy"], one["seed"]] = [
-            (done["labelled"], done["dice"]) for done in one["rounds"]
-        ]
-    rows = []
-    for task, steps, strategy in sorted({name[:3] for name in by_run}):
-        runs = {name[3]: run for name, run in by_run.items() if name[:3] == (task, steps, strategy)}
-        levels = [
-            f"{group[0][0]} cases: {spread(dice for _, dice in group)}"
-            for group in zip(*runs.values(), strict=True)
-        ]
-        rows.append([f"{task}, {steps}, {strategy}", *levels])
-        pairs = [
-            (run, by_run[task, steps, "random", seed])
-            for seed, run in runs.items()
-            if strategy != "random" and (task, steps, "random", seed) in by_run
-        ]
-        if pairs:
-            gains = (spread(ours[i][1] - theirs[i][1] for ours, theirs in pairs) for i in range(len(levels)))
-            rows.append([f"{strategy} - random, same seed", *gains])
-    titles = [f"round {i}" for i in range(max(map(len, by_run.values())))]
-    return words.markdown_table(["task, steps a round, strategy", *titles], rows)
 
 
 def queries_table(queries: list[dict[str, Any]]) -> str:
@@ -255,7 +197,7 @@ def put(document: Path, blocks: list[str], name: str = "figures") -> None:
 
 
 def main() -> int:
-    cells, campaigns, queries = read("tuning"), read("campaign"), read("queries")
+    queries = read("queries")
     reports = [json.loads(path.read_text()) for path in sorted((HERE / "results").glob("step_*.json"))]
     put(
         HERE.parent / "README.md",
@@ -280,18 +222,6 @@ def main() -> int:
     put(EXPLANATION / "evidence.md", [methods_table(*PARTS_OF_ONE), methods_table(*PARTS_OF_ALL)], "ablation")
     put(EXPLANATION / "evidence.md", [evidence_table(*PRETRAINED)], "pretrained")
     put(EXPLANATION / "evidence.md", [evidence_table(PUNETS, PUNET_METHODS)], "punet")
-    put(
-        EXPLANATION / "evidence.md",
-        [
-            "Mean Dice on the test cases, mean ± standard deviation over random subsets (their number)"
-            " (`benchmarks/tuning.py`):",
-            tuning_table(cells),
-            "The same tuned networks with their prompts changed, predicted without mirroring:",
-            prompts_table(cells),
-            "Annotation campaigns, mean Dice on the test cases (`benchmarks/campaign.py`):",
-            campaign_table(campaigns),
-        ],
-    )
     return 0
 
 

@@ -152,7 +152,7 @@ def _mix(width: int, channels: int, point: Sequence[int]) -> nn.Parameter:
 class _PromptBranch(nn.Module):
     """P = norm(P' + Convolve([F, P'])), depth-separably.
 
-    Adding to the prompt is our choice: what it says at the input still reaches the last stage.
+    Adding to the prompt is our choice: what it says early still reaches the last stage.
     """
 
     def __init__(
