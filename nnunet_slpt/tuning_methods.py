@@ -50,6 +50,8 @@ TUNING_METHODS: Mapping[str, TuningMethod] = MappingProxyType(
         "slpt": TuningMethod(SLPT),
         # The rivals.
         "full_adamw": TuningMethod("nnUNetTrainerFullAdamW"),
+        # In some hundred steps the usual rate does not get far enough.
+        "full_adamw_fast": TuningMethod("nnUNetTrainerFullAdamW", {"learning_rate": 1e-2}),
         "full_sgd": TuningMethod("nnUNetTrainerFullSGD"),
         "scratch": TuningMethod("nnUNetTrainerScratch"),
         "scratch_sgd": TuningMethod(
