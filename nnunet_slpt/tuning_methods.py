@@ -50,7 +50,7 @@ TUNING_METHODS: Mapping[str, TuningMethod] = MappingProxyType(
         "slpt": TuningMethod(SLPT),
         # The rivals.
         "full_adamw": TuningMethod("nnUNetTrainerFullAdamW"),
-        # In some hundred steps the usual rate does not get far enough.
+        # Where much is new and the training is short.
         "full_adamw_fast": TuningMethod("nnUNetTrainerFullAdamW", {"learning_rate": 1e-2}),
         "full_sgd": TuningMethod("nnUNetTrainerFullSGD"),
         "scratch": TuningMethod("nnUNetTrainerScratch"),
