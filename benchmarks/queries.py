@@ -162,7 +162,7 @@ def start(query: Query, place: Place, args: argparse.Namespace) -> None:
     }
     if trainer:
         rest = scores_of(rounds["uncertainty"])
-        dice = {"pool": real_data.case_dice(trainer, sorted(rest), mirroring=False)}
+        dice = {"pool": real_data.case_dice(trainer, sorted(rest))}
         result |= {"scores": rest, "dice": dice}
     query.save(result, args.output)
 
@@ -191,9 +191,7 @@ def judge(query: Query, place: Place, args: argparse.Namespace) -> None:
         made = place.select(query.more, query.strategy, query.seed, place.tuned, "--dry_run")
         result |= {"chosen": chosen_of(made), "scores": scores_of(made)}
     trainer = place.tune([*known["labelled"], *result["chosen"]], query, prompts=1)
-    dice = {
-        part: real_data.case_dice(trainer, cases, mirroring=False) for part, cases in place.judges().items()
-    }
+    dice = {part: real_data.case_dice(trainer, cases) for part, cases in place.judges().items()}
     query.save(result | {"dice": dice}, args.output)
     shutil.rmtree(place.folder / query.strategy)
 

@@ -34,11 +34,11 @@ class Experiment:
         part.replace(folder / f"{self.name}.json")
 
 
-def announce(work: Path, results: str = "results") -> None:
+def announce(work: Path) -> None:
     """Make nnU-Net's folders inside ``work`` and set its variables; it reads them on import."""
-    for name, folder in {"raw": "raw", "preprocessed": "preprocessed", "results": results}.items():
-        os.environ[f"nnUNet_{name}"] = str(work.resolve() / folder)
-        (work / folder).mkdir(parents=True, exist_ok=True)
+    for name in ("raw", "preprocessed", "results"):
+        os.environ[f"nnUNet_{name}"] = str(work.resolve() / name)
+        (work / name).mkdir(parents=True, exist_ok=True)
     os.environ.setdefault("nnUNet_n_proc_DA", "0")
     os.environ.setdefault("nnUNet_compile", "f")
 
@@ -206,15 +206,15 @@ def label_means(by_case: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     return {name: float(np.nanmean([one[name] for one in scores])) for name in scores[0]}
 
 
-def case_dice(trainer: Any, cases: list[str], mirroring: bool = True) -> dict[str, dict[str, float]]:
-    """Dice of each label of each case, predicted by nnU-Net's sliding window.
+def case_dice(trainer: Any, cases: list[str]) -> dict[str, dict[str, float]]:
+    """Dice of each label of each case, predicted by nnU-Net's sliding window, without mirroring.
 
     On the preprocessed grid, which for both tasks is the original one.
     """
     import torch
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
-    predictor = nnUNetPredictor(use_mirroring=mirroring, device=trainer.device, allow_tqdm=False)
+    predictor = nnUNetPredictor(use_mirroring=False, device=trainer.device, allow_tqdm=False)
     predictor.manual_initialization(
         trainer.network,
         trainer.plans_manager,

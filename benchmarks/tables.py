@@ -97,7 +97,8 @@ def evidence_table(
             rows.append(
                 [f"{task}, {budget}", *levels, *(spread(gains.get((one, budget), ())) for one in others)]
             )
-    titles = [*methods.values(), *(f"{title}: difference" for title in list(methods.values())[1:])]
+    _, *compared = methods.values()
+    titles = [*methods.values(), *(f"{title}: difference" for title in compared)]
     return words.markdown_table([heading, *titles], rows)
 
 

@@ -68,7 +68,6 @@ class PromptedUNet(nn.Module):
         # nnU-Net switches deep supervision on and off here (nnUNetTrainer.set_deep_supervision_enabled).
         self.decoder.deep_supervision = deep_supervision
         self.region_based = config.region_based
-        self.prompt_map = config.prompt_map
         self.prompts = DiversifiedPrompts(patch_size, config.prompts)
         self.updaters = nn.ModuleList(
             FeatureAwarePromptUpdater(
@@ -152,10 +151,9 @@ class PromptedUNet(nn.Module):
     ) -> list[Tensor]:
         """Logits (K', B, classes, *S) of the chosen prompts, finest first."""
         prompts = self.prompts() if prompts is None else prompts
-        maps = torch.stack([prompts[k] for k in chosen]).repeat_interleave(len(x), 0)
-        seen_from_afar = signature(maps)
-        features = self._first_features(x, maps)
-        prompt = maps if self.prompt_map else None
+        prompt = torch.stack([prompts[k] for k in chosen]).repeat_interleave(len(x), 0)
+        seen_from_afar = signature(prompt)
+        features = self._first_features(x, prompt)
         finest_only = finest_only or not self.decoder.deep_supervision
         depth = len(self.encoder.stages)
         skips: list[Tensor] = []

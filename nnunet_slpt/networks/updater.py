@@ -31,7 +31,7 @@ class FeatureAwarePromptUpdater(nn.Module):
     Args:
         channels: C, of the features.
         prompt_channels: C_p, of the prompt that leaves.
-        incoming_channels: of the prompt that arrives: C_p, or 1 for all of them alike; 0 where none does.
+        incoming_channels: of the prompt that arrives: C_p, or 1 for all of them alike; 0 leaves it unseen.
         cells: length of a prompt's signature.
         width: channels inside the feature branch.
         kernel: the frozen stage's kernel, 1 on axes that it does not look along.
@@ -72,14 +72,12 @@ class FeatureAwarePromptUpdater(nn.Module):
             None if last else _PromptBranch(channels, incoming_channels, prompt_channels, kernel, separable)
         )
 
-    def forward(
-        self, features: Tensor, prompt: Tensor | None, signature: Tensor
-    ) -> tuple[Tensor, Tensor | None]:
+    def forward(self, features: Tensor, prompt: Tensor, signature: Tensor) -> tuple[Tensor, Tensor]:
         """One step of the recursion F_i, P_i = FPU_i(Fout_i, P_{i-1}).
 
         Args:
             features: Fout (B, C, *S), of the frozen module before.
-            prompt: P (B, C_in, *S'), of the updater before; any grid. ``None`` where none arrives.
+            prompt: P (B, C_in, *S'), of the updater before; any grid.
             signature: s (B, cells), of the first prompt.
 
         Returns:
@@ -87,7 +85,7 @@ class FeatureAwarePromptUpdater(nn.Module):
         """
         coarse = average_pool(features, self.stride)
         # Under autocast some layers answer in float32; one precision throughout is several times faster.
-        prompt = None if prompt is None else resize(prompt.to(coarse.dtype), coarse.shape[2:])
+        prompt = resize(prompt.to(coarse.dtype), coarse.shape[2:])
         change = self.feature_branch(coarse, prompt, signature)
         if self.prompt_branch is not None:
             prompt = self.prompt_branch(modulate(coarse, change), prompt)
@@ -131,10 +129,10 @@ class _FeatureBranch(nn.Module):
         self.expand = nn.Parameter(torch.zeros(2 * channels, width, *point))
         self.register_buffer("projection", torch.randn(width, cells) * cells**-0.5)
 
-    def forward(self, features: Tensor, prompt: Tensor | None, signature: Tensor) -> Tensor:
+    def forward(self, features: Tensor, prompt: Tensor, signature: Tensor) -> Tensor:
         """Features (B, C, *S), prompt (B, C_in, *S), signature (B, cells) to A and B (B, 2C, *S)."""
         mixed = convolve(features, self.mix_features)
-        if prompt is not None and self.mix_prompt is not None:
+        if self.mix_prompt is not None:
             mixed = mixed + convolve(prompt, self.mix_prompt)
         context = self.attention(self.context(self.mix_norm(mixed).to(mixed.dtype)))
         return convolve(context * self._channel_weights(signature, context), self.expand)
@@ -164,6 +162,7 @@ class _PromptBranch(nn.Module):
         separable: bool,
     ) -> None:
         super().__init__()
+        self.sees_prompt = incoming_channels > 0
         self.separable = separable
         both = channels + incoming_channels
         if separable:
@@ -175,11 +174,9 @@ class _PromptBranch(nn.Module):
             nn.init.normal_(weight, std=weight[0].numel() ** -0.5)
         self.norm = nn.GroupNorm(1, prompt_channels)
 
-    def forward(self, features: Tensor, prompt: Tensor | None) -> Tensor:
+    def forward(self, features: Tensor, prompt: Tensor) -> Tensor:
         """Features F (B, C, *S) and prompt P' (B, C_in, *S) to P (B, C_p, *S)."""
         kernel = separable_kernel(self.depthwise, self.pointwise) if self.separable else self.plain
-        if prompt is None:
-            result: Tensor = self.norm(convolve(features, kernel))
-        else:
-            result = self.norm(prompt + convolve(torch.cat([features, prompt], 1), kernel))
+        update = convolve(torch.cat([features, prompt], 1) if self.sees_prompt else features, kernel)
+        result: Tensor = self.norm(prompt + update if self.sees_prompt else update)
         return result

@@ -186,7 +186,7 @@ class _Round:
         words: list[str] = ["nnUNetv2_train", self.stage.dataset, self.settings.configuration, TUNING_FOLD]
         words += [
             "-tr",
-            TUNING_METHODS[self.campaign.method].trainer,
+            self.trainer,
             "-p",
             plans,
             "-device",
@@ -208,14 +208,14 @@ class _Round:
         """The trainer and all that it was told, since what a method's name stands for may change."""
         used = json.loads((self.model(self.number) / "plans.json").read_text())[PLANS_KEY]
         told = {key: value for key, value in used.items() if key != "pretrained_checkpoint"}  # a path
-        return {"trainer": TUNING_METHODS[self.campaign.method].trainer, **told}
+        return {"trainer": self.trainer, **told}
 
     def predict(self, part: str, images: Path, names: Sequence[str]) -> tuple[Scores, float]:
         """Predict the cases of a folder, and measure; the scores and the seconds."""
         folder = self.stage.folder / "predictions" / self.name(part)
         words: list[str | Path] = ["nnUNetv2_predict", "-d", self.stage.dataset, "-i", images, "-o", folder]
         words += ["-c", self.settings.configuration, "-f", TUNING_FOLD, "-p", self.stage.plans]
-        words += ["-tr", TUNING_METHODS[self.campaign.method].trainer, "-device", self.settings.device]
+        words += ["-tr", self.trainer, "-device", self.settings.device]
         words += ["-npp", str(self.settings.processes), "-nps", str(self.settings.processes)]
         words += self.without_mirroring()
         step = self.name(f"predict_{part}")
@@ -239,14 +239,18 @@ class _Round:
             for case in asked["cases"]
         }
 
+    @property
+    def trainer(self) -> str:
+        """The name of the trainer that tunes."""
+        return TUNING_METHODS[self.campaign.method].trainer
+
     def name(self, step: str) -> str:
         """A step's name, among those of all rounds."""
         return f"{self.number:02d}_{step}"
 
     def model(self, number: int) -> Path:
         """The folder of the model that a round tuned."""
-        trainer = TUNING_METHODS[self.campaign.method].trainer
-        folder = f"{trainer}__{self.stage.plans}__{self.settings.configuration}"
+        folder = f"{self.trainer}__{self.stage.plans}__{self.settings.configuration}"
         return self.stage.results(number) / self.stage.dataset / folder
 
     def without_mirroring(self) -> list[str]:
