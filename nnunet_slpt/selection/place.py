@@ -39,7 +39,7 @@ def find_checkpoints(folder: Path, folds: Sequence[str] | None, checkpoint: str)
     if missing:
         raise CheckpointError(
             f"{folder} is no model folder of nnU-Net: {' and '.join(missing)} missing. Expected a folder "
-            "such as nnUNet_results/DATASET/TRAINER__PLANS__CONFIGURATION; pass it with -m."
+            f"such as nnUNet_results/DATASET/TRAINER__PLANS__CONFIGURATION; pass it with -m.{_beside(folder)}"
         )
     there = sorted(file.parent.name.removeprefix("fold_") for file in folder.glob(f"fold_*/{checkpoint}"))
     # As nnU-Net: a model of all cases is only taken if asked for, or if there is nothing else.
@@ -51,3 +51,9 @@ def find_checkpoints(folder: Path, folds: Sequence[str] | None, checkpoint: str)
             f"{', '.join(there) or 'none'}. Choose with -f and -chk, or finish the training."
         )
     return tuple(folder / f"fold_{fold}" / checkpoint for fold in wanted)
+
+
+def _beside(folder: Path) -> str:
+    """The models that lie where one was looked for, for a message."""
+    others = sorted(plans.parent.name for plans in folder.parent.glob("*__*__*/plans.json"))
+    return f" There is {', '.join(others)}: name one with -tr, -p and -c." if others else ""

@@ -42,6 +42,15 @@ def test_a_folder_that_is_no_model_is_refused(model):
         find_checkpoints(model, None, NAME)
 
 
+def test_what_lies_beside_a_folder_that_is_not_there_is_named(tmp_path):
+    for name in ("Trainer__Plans__2d", "Trainer__Plans__3d_lowres"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "plans.json").touch()
+    (tmp_path / "Trainer__Plans__stopped").mkdir()
+    with pytest.raises(CheckpointError, match=r"There is Trainer__Plans__2d, Trainer__Plans__3d_lowres:"):
+        find_checkpoints(tmp_path / "Trainer__Plans__3d_fullres", None, NAME)
+
+
 def test_without_nnunets_folder_there_is_no_place_to_look(monkeypatch):
     monkeypatch.delenv("nnUNet_results", raising=False)
     with pytest.raises(SelectionError, match="nnUNet_results is not set"):
