@@ -61,7 +61,7 @@ ONLY: dict[str, set[str]] = {
     "stem": {"torch"},
     "networks": {"torch"},
     "losses": {"torch"},
-    "evaluation": {"numpy", "torch", "monai", "cc3d", "scipy", "matplotlib"},
+    "evaluation": {"numpy", "torch", "monai", "scipy", "matplotlib"},
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))

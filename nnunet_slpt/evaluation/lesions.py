@@ -1,6 +1,6 @@
 """Which lesions were found: connected components of truth and prediction, matched one to one.
 
-Components are cc3d's, the matching is SciPy's. Must not import nnU-Net, trainers, planners or selection.
+Components and matching are SciPy's. Must not import nnU-Net, trainers, planners or selection.
 """
 
 __all__ = ["FOUND_FROM_DICE", "LesionScores", "lesion_scores"]
@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import generate_binary_structure, label
 from scipy.optimize import linear_sum_assignment
-
-from nnunet_slpt.evaluation.surface import check_packages
 
 Mask = NDArray[np.bool_]
 
@@ -42,9 +41,6 @@ def lesion_scores(truth: Mask, prediction: Mask) -> LesionScores:
     Args:
         truth: (Y, X) or (Z, Y, X).
         prediction: of the same shape.
-
-    Raises:
-        EvaluationError: cc3d is missing.
     """
     dice = _dice_of_pairs(*_components(truth), *_components(prediction))
     dice[dice < FOUND_FROM_DICE] = 0
@@ -61,10 +57,7 @@ def lesion_scores(truth: Mask, prediction: Mask) -> LesionScores:
 
 def _components(mask: Mask) -> tuple[NDArray[np.integer], int]:
     """Each voxel's lesion, 0 where there is none; and how many lesions there are."""
-    check_packages()
-    import cc3d
-
-    labelled, count = cc3d.connected_components(mask, connectivity=8 if mask.ndim == 2 else 26, return_N=True)
+    labelled, count = label(mask, generate_binary_structure(mask.ndim, mask.ndim))
     return labelled, int(count)
 
 

@@ -16,19 +16,16 @@ from numpy.typing import NDArray
 
 from nnunet_slpt.errors import EvaluationError
 
-NEEDED = {"monai": "monai", "cc3d": "connected-components-3d"}  # module → how pip calls it
-
 
 def check_packages() -> None:
     """Refuse to begin what could not be measured in the end.
 
     Raises:
-        EvaluationError: a package that measures is missing.
+        EvaluationError: MONAI is missing.
     """
-    missing = [name for module, name in NEEDED.items() if importlib.util.find_spec(module) is None]
-    if missing:
+    if importlib.util.find_spec("monai") is None:
         raise EvaluationError(
-            f"Predictions cannot be measured without {' and '.join(missing)}. "
+            "Predictions cannot be measured without monai. "
             "Install what measures: pip install 'nnunet-slpt[simulate]'"
         )
 

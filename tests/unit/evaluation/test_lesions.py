@@ -51,6 +51,15 @@ def test_corners_are_contact() -> None:
         assert lesion_scores(image, half) == LesionScores(pytest.approx(2 / 3), 1, 1)
 
 
+def test_a_flat_image() -> None:
+    # connected-components-3d 4.1 counts a pixel of the background to the lower lesion of this one.
+    rows = ["###..", "##...", "#....", ".....", ".....", "...##", "#####", "#####"]
+    truth = np.array([[pixel == "#" for pixel in row] for row in rows])
+    lower = truth.copy()
+    lower[:4] = False
+    assert lesion_scores(truth, lower) == LesionScores(0.5, 1, 0.5)
+
+
 def test_nothing_there_or_nothing_predicted() -> None:
     some, empty = blobs(slice(0, 10)), blobs()
     assert lesion_scores(empty, empty) == LesionScores(None, None, None)
