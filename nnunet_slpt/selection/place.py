@@ -35,6 +35,11 @@ def find_checkpoints(folder: Path, folds: Sequence[str] | None, checkpoint: str)
     Raises:
         CheckpointError: the folder is no model, or a fold or its checkpoint is missing.
     """
+    if folder.is_file():
+        raise CheckpointError(
+            f"{folder} is a file, expected a model's folder. If it is a zip: install it with "
+            "nnUNetv2_install_pretrained_model_from_zip and pass its folder in nnUNet_results."
+        )
     missing = [name for name in ("plans.json", "dataset.json") if not (folder / name).is_file()]
     if missing:
         raise CheckpointError(
