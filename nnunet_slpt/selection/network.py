@@ -134,7 +134,8 @@ class Model:
         if ours != theirs:
             raise SelectionError(
                 f"The model in {self.folder} takes {ours} image channel(s), the dataset has {theirs}. Pass a "
-                "model with -m that was trained on as many images a case."
+                "model with -m that was trained on as many images a case; or choose the first cases with "
+                "-strategy random, and later ones with the model that was tuned on them."
             )
         endings = self.predictor.plans_manager.image_reader_writer_class.supported_file_endings
         if dataset_json["file_ending"] not in endings:

@@ -117,6 +117,12 @@ def test_regions_against_ordinary_labels(found: Any) -> None:
     assert "has overlapping regions, the model ordinary labels" in text
 
 
+@pytest.mark.parametrize(("channels", "how"), [(("MRI",), "-m ."), (("A", "B"), "-strategy random")])
+def test_the_first_are_chosen_by_what_the_model_can_look_at(found: Any, channels: Any, how: str) -> None:
+    text = found("cases", stem="repeat", channels=channels, dataset={"labelled": 0})["note"]
+    assert text.endswith(f"nnunet_slpt_select -d Dataset200_Target -n 5 {how}")
+
+
 def test_unlabelled_cases_are_a_note(found: Any) -> None:
     assert found("cases", dataset={"labelled": 1})["note"].startswith("1 of 4 have a label.")
 
