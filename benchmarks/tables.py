@@ -59,6 +59,7 @@ PRETRAINED = (
     (5,),
     "pretrained on, labelled cases",
 )
+CAMPAIGNS = ("heart_small_300", "slpt_in_turn")  # comparison, method
 QUERY_AGGREGATION = "foreground"
 QUERY_START = "start"  # of `queries.py`: what all strategies of a seed share
 JUDGES = ("pre", "test")
@@ -122,6 +123,20 @@ def methods_table(comparison: str, budget: int, reference: str, pattern: str) ->
             row += [spread(gains), f"{each.cases.win_rate:.0%}", words.p_value(each.cases.p)]
         rows.append(row + ["-"] * (len(METHODS_HEADER) - len(row)))
     return words.markdown_table([title.format(reference) for title in METHODS_HEADER], rows)
+
+
+def campaigns_table(comparison: str, method: str) -> str:
+    """Strategies over whole campaigns of one method, and their paired difference from random choice."""
+    cells = read_cells(HERE / "results" / "evidence" / comparison / "cells").cells
+    experiment = Experiment.of([cell for cell in cells if cell.method == method], method)
+    rows = []
+    for way in experiment.ways:
+        levels = [words.spread(experiment.spread(way, budget)) for budget in experiment.budgets]
+        over_all = experiment.strategy_comparisons.get(way, ())[-1:]
+        gain = [f"{spread(one.by_seed.values())}, p {words.p_value(one.cases.p)}" for one in over_all]
+        rows.append([f"`{way.strategy}`", *levels, *(gain or ["-"])])
+    titles = ["strategy", *(f"{budget} labels" for budget in experiment.budgets)]
+    return words.markdown_table([*titles, "mean difference from `random`"], rows)
 
 
 def step_table(reports: list[dict[str, Any]]) -> str:
@@ -222,6 +237,7 @@ def main() -> int:
             errors_table(queries),
         ],
     )
+    put(EXPLANATION / "strategies.md", [campaigns_table(*CAMPAIGNS)], "campaigns")
     put(EXPLANATION / "evidence.md", [methods_table(*RIVALS)], "rivals")
     put(EXPLANATION / "evidence.md", [methods_table(*PARTS_OF_ONE), methods_table(*PARTS_OF_ALL)], "ablation")
     put(EXPLANATION / "evidence.md", [evidence_table(*PRETRAINED)], "pretrained")
