@@ -18,7 +18,7 @@ import numpy as np
 from real_data import label_means
 from scipy.stats import spearmanr
 
-from nnunet_slpt.evaluation.cells import read_cells
+from nnunet_slpt.evaluation.cells import Cell, read_cells
 from nnunet_slpt.evaluation.experiment import Experiment, Way
 from nnunet_slpt.evaluation.means import Spread
 from nnunet_slpt.evaluation.report import words
@@ -65,6 +65,11 @@ QUERY_START = "start"  # of `queries.py`: what all strategies of a seed share
 JUDGES = ("pre", "test")
 
 
+def cells_of(comparison: str) -> tuple[Cell, ...]:
+    """The finished cells that are kept of a comparison."""
+    return read_cells(HERE / "results" / "evidence" / comparison / "cells").cells
+
+
 def spread(values: Iterable[float]) -> str:
     """Mean, standard deviation and how many; a dash if there are none."""
     return words.spread(Spread.of(values))
@@ -78,16 +83,13 @@ def evidence_table(
 ) -> str:
     """Mean Dice on test cases, by comparison and budget, and the paired differences from the first method.
 
-    Comparisons and methods come with how they are called. A comparison without cells is left out.
+    Comparisons and methods come with how they are called.
     """
     rows = []
     for name, task in tasks.items():
-        folder = HERE / "results" / "evidence" / name / "cells"
-        if not any(folder.glob("*.json")):
-            continue
         ways = [Way(BETTER.get(name, {}).get(one, one), "random") for one in methods]
         first, *others = ways
-        experiment = Experiment.of(read_cells(folder).cells, first.method)
+        experiment = Experiment.of(cells_of(name), first.method)
         gains = {
             (one, each.budget): each.by_seed.values()
             for one, compared in experiment.method_comparisons.items()
@@ -105,10 +107,9 @@ def evidence_table(
 
 def methods_table(comparison: str, budget: int, reference: str, pattern: str) -> str:
     """Methods at one budget, the best first, and their paired differences from one of them."""
-    folder = read_cells(HERE / "results" / "evidence" / comparison / "cells")
     cells = [
         cell
-        for cell in folder.cells
+        for cell in cells_of(comparison)
         if cell.budget == budget and (cell.method == reference or re.fullmatch(pattern, cell.method))
     ]
     experiment = Experiment.of(cells, reference)
@@ -127,8 +128,7 @@ def methods_table(comparison: str, budget: int, reference: str, pattern: str) ->
 
 def campaigns_table(comparison: str, method: str) -> str:
     """Strategies over whole campaigns of one method, and their paired difference from random choice."""
-    cells = read_cells(HERE / "results" / "evidence" / comparison / "cells").cells
-    experiment = Experiment.of([cell for cell in cells if cell.method == method], method)
+    experiment = Experiment.of([cell for cell in cells_of(comparison) if cell.method == method], method)
     rows = []
     for way in experiment.ways:
         levels = [words.spread(experiment.spread(way, budget)) for budget in experiment.budgets]

@@ -4,7 +4,7 @@ Owns where its parts lie and which checkpoint is meant; what a checkpoint holds 
 import the networks. Never writes a file, but for a temporary one when it reads out of a zip.
 """
 
-__all__ = ["CHECKPOINTS", "Model", "read_model"]
+__all__ = ["CHECKPOINTS", "Model", "check_unpacked", "read_model"]
 
 import json
 import zipfile
@@ -120,6 +120,22 @@ def read_model(
             pretrained=pretrained,
         )
     return _complete(model, configuration)
+
+
+def check_unpacked(source: Path) -> None:
+    """Refuse a zip where nnU-Net itself will load the model.
+
+    Args:
+        source: of a model; need not be there.
+
+    Raises:
+        CheckpointError: it is a file.
+    """
+    if source.is_file():
+        raise CheckpointError(
+            f"{source} is a file, expected a model's folder. If it is a zip: install it with "
+            "nnUNetv2_install_pretrained_model_from_zip and pass its folder in nnUNet_results."
+        )
 
 
 def _complete(model: Model, configuration: str | None) -> Model:

@@ -9,6 +9,7 @@ from pathlib import Path
 from nnunetv2.utilities.file_path_utilities import get_output_folder
 
 from nnunet_slpt.errors import CheckpointError, SelectionError
+from nnunet_slpt.model_folder import check_unpacked
 
 
 def find_model_folder(dataset: str, trainer: str, plans: str, configuration: str) -> Path:
@@ -35,11 +36,7 @@ def find_checkpoints(folder: Path, folds: Sequence[str] | None, checkpoint: str)
     Raises:
         CheckpointError: the folder is no model, or a fold or its checkpoint is missing.
     """
-    if folder.is_file():
-        raise CheckpointError(
-            f"{folder} is a file, expected a model's folder. If it is a zip: install it with "
-            "nnUNetv2_install_pretrained_model_from_zip and pass its folder in nnUNet_results."
-        )
+    check_unpacked(folder)
     missing = [name for name in ("plans.json", "dataset.json") if not (folder / name).is_file()]
     if missing:
         raise CheckpointError(

@@ -13,7 +13,7 @@ from typing import Any
 
 from nnunet_slpt.errors import SimulationError
 from nnunet_slpt.files import hash_of
-from nnunet_slpt.model_folder import Model, read_model
+from nnunet_slpt.model_folder import Model, check_unpacked, read_model
 from nnunet_slpt.tuning_methods import PUNET, TUNING_METHODS, UNET
 
 # By kind of network: the plans of a campaign, and the entry of the folder's record.
@@ -64,16 +64,12 @@ def read_models(folders: Sequence[Path], configuration: str | None) -> Models:
         configuration: of all of them; ``None`` takes what there is.
 
     Raises:
-        SimulationError: a file, two models of one kind, or of different configurations.
-        CheckpointError: one cannot be read.
+        SimulationError: two models of one kind, or of different configurations.
+        CheckpointError: one is a file, or cannot be read.
     """
     found: dict[str, Model] = {}
     for folder in folders:
-        if folder.is_file():
-            raise SimulationError(
-                f"{folder} is a file, expected a model's folder. If it is a zip: install it with "
-                "nnUNetv2_install_pretrained_model_from_zip and pass its folder in nnUNet_results."
-            )
+        check_unpacked(folder)
         model = read_model(folder, configuration)
         kind = _kind(model)
         if kind in found:
