@@ -2,18 +2,22 @@
 
     python benchmarks/other_pretrained.py --task ../shared/data/hippocampus --output /tmp/work/weaker \
         --structure Hippocampus 1 2 --epochs 1
+    python benchmarks/other_pretrained.py --task ../shared/data/hippocampus --output /tmp/work/restored \
+        --structure Hippocampus 1 2 --epochs 10 --self_supervised
     python benchmarks/other_pretrained.py --task ../shared/data/hippocampus --output /tmp/work/from_heart \
         --model ../shared/data/heart/pretrained/*/*Small*
     python benchmarks/evidence.py --task /tmp/work/weaker --name hippocampus_weaker_300 --work /tmp/work -- …
 
 Either the task's own network is pretrained anew by stock nnU-Net, for fewer epochs of 250 steps, on its
-`pre` cases with some labels as one structure. Or a network of another task is taken as it is, with the
-spacing and the normalisation of this task's own: at its old spacing small structures might vanish.
+`pre` cases with some labels as one structure, or without labels, by restoring images in which boxes are
+blank (context encoders, arXiv:1604.07379). Or a network of another task is taken as it is, with the spacing
+and the normalisation of this task's own: at its old spacing small structures might vanish.
 """
 
 import argparse
 import json
 import math
+import random
 import shutil
 from pathlib import Path
 from typing import Any
@@ -22,13 +26,51 @@ from punet_pretraining import NUMBER, raw_dataset
 from real_data import CONFIGURATION, announce, run, train
 
 PLANS = "nnUNetPlansSmall"
+BOXES = 8  # blank ones in an image that is to be restored
+LONGEST_SIDE = 3  # of a box: a third of the image
+LARGEST_GRADIENT = 12  # norm, as in nnU-Net
 
 
 def own_model(task: Path) -> Path:
     return next((task / "pretrained").glob(f"*/*__{PLANS}__{CONFIGURATION}"))
 
 
-def pretrained_anew(task: Path, work: Path, structure: str, values: list[int], epochs: int) -> Path:
+def restoring(base: type[Any]) -> type[Any]:
+    """A trainer whose network learns to restore images in its last output, and sees no label."""
+    import torch
+
+    class Restoring(base):  # type: ignore[misc]
+        def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+            images = batch["data"].to(self.device)
+            self.optimizer.zero_grad(set_to_none=True)
+            restored = self.network(with_blank_boxes(images))[0][:, -1:]
+            loss = (restored - images).square().mean()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
+            self.optimizer.step()
+            return {"loss": loss.detach().cpu().numpy()}
+
+    Restoring.__name__ = base.__name__  # nnU-Net names the folder by it
+    return Restoring
+
+
+def with_blank_boxes(images: Any) -> Any:
+    """Copies of images (B, C, *S), normalised to mean 0, in which boxes are 0."""
+    images = images.clone()
+    for image in images:
+        for _ in range(BOXES):
+            sides = [random.randint(1, max(1, size // LONGEST_SIDE)) for size in image.shape[1:]]
+            corner = [
+                random.randint(0, size - side) for size, side in zip(image.shape[1:], sides, strict=True)
+            ]
+            box = [slice(start, start + side) for start, side in zip(corner, sides, strict=True)]
+            image[(slice(None), *box)] = 0
+    return images
+
+
+def pretrained_anew(
+    task: Path, work: Path, structure: str, values: list[int], epochs: int, self_supervised: bool
+) -> Path:
     """The model folder of a network like the task's own after so many epochs of stock nnU-Net."""
     announce(work)
     from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
@@ -41,7 +83,11 @@ def pretrained_anew(task: Path, work: Path, structure: str, values: list[int], e
     (preprocessed / f"{PLANS}.json").write_text(json.dumps(plans))
     shutil.copy(dataset / "dataset.json", preprocessed)
     run("nnUNetv2_preprocess", "-d", str(NUMBER), "-plans_name", PLANS, "-c", CONFIGURATION, "-np", "1")
-    trainer = train(nnUNetTrainer, plans, preprocessed, None, seed=0, num_epochs=epochs)
+    attributes: dict[str, Any] = {"num_epochs": epochs}
+    if self_supervised:
+        attributes["oversample_foreground_percent"] = 0.0  # which would look where foreground is
+    trainer_class = restoring(nnUNetTrainer) if self_supervised else nnUNetTrainer
+    trainer = train(trainer_class, plans, preprocessed, None, seed=0, **attributes)
     return Path(trainer.output_folder_base)
 
 
@@ -81,13 +127,15 @@ def main() -> None:
     kind.add_argument("--structure", nargs="+", help="name, and values of its labels: pretrain anew on it")
     kind.add_argument("--model", type=Path, help="folder of another task's network")
     parser.add_argument("--epochs", type=int, default=1, help="of 250 steps, with --structure")
+    parser.add_argument("--self_supervised", action="store_true", help="with --structure: without labels")
     args = parser.parse_args()
     work = args.output / "work"
     if args.model:
         model = taken_over(args.model, args.task, work)
     else:
         name, *values = args.structure
-        model = pretrained_anew(args.task, work, name, [int(value) for value in values], args.epochs)
+        labels = [int(value) for value in values]
+        model = pretrained_anew(args.task, work, name, labels, args.epochs, args.self_supervised)
     (dataset,) = args.task.glob("Dataset*")
     for source in (dataset, args.task / "split.json"):
         link(args.output / source.name, source)

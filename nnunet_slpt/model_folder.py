@@ -76,6 +76,13 @@ class Model:
         """Whether the checkpoint has no path of its own."""
         return self.source.is_file()
 
+    @property
+    def unpacked(self) -> str:
+        """In words, the folder that nnU-Net itself can load."""
+        if not self.zipped:
+            return str(self.source)
+        return f"MODEL, the folder that nnUNetv2_install_pretrained_model_from_zip makes of {self.source}"
+
     def checkpoint_bytes(self) -> bytes:
         """The checkpoint's file.
 

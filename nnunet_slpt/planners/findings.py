@@ -218,7 +218,7 @@ def labelled_cases(comparison: Comparison) -> Iterator[Finding]:
     if target.labelled < len(target.cases):
         some_are = "nnunet_slpt_preprocess takes these; nnUNetv2_preprocess would want a label for each case."
         can_look = len(target.channels) == len(comparison.model_channels)
-        how = f"-m {comparison.model.source}" if can_look else "-strategy random"
+        how = f"-m {comparison.model.unpacked}" if can_look else "-strategy random"
         none_is = f"The first to annotate: nnunet_slpt_select -d {target.name} -n 5 {how}"
         yield Finding(
             "note",

@@ -25,11 +25,12 @@ def found(place: Any) -> Any:
         raw = {"channels": ("MRI",), "labels": LABELS, **unlike.pop("dataset", {})}
         place.dataset(**raw)
         model_json = about(unlike.pop("channels", ("MRI",)), unlike.pop("labels", LABELS))
+        source = unlike.pop("source", Path())
         assert not unlike
         plans = plans or plans_of(channels=len(model_json["channel_names"]))
         (configuration,) = plans["configurations"]
         nothing = Pretrained(Path(), {}, {}, {}, configuration, "")
-        model = Model(Path(), "", "", plans, model_json, configuration, "", nothing)
+        model = Model(source, "", "", plans, model_json, configuration, "", nothing)
         target = Target.of("200")
         findings = findings_of(Comparison(model, plans, target, stem), (*AT_FIRST, *OF_IMAGES))
         return {one.level: one.text + one.remedy for one in findings if one.subject == subject}
@@ -121,6 +122,15 @@ def test_regions_against_ordinary_labels(found: Any) -> None:
 def test_the_first_are_chosen_by_what_the_model_can_look_at(found: Any, channels: Any, how: str) -> None:
     text = found("cases", stem="repeat", channels=channels, dataset={"labelled": 0})["note"]
     assert text.endswith(f"nnunet_slpt_select -d Dataset200_Target -n 5 {how}")
+
+
+def test_a_zip_is_to_be_unpacked_before_it_chooses_cases(found: Any, tmp_path: Path) -> None:
+    source = tmp_path / "model.zip"
+    source.touch()
+    text = found("cases", source=source, dataset={"labelled": 0})["note"]
+    assert text.endswith(
+        f"-n 5 -m MODEL, the folder that nnUNetv2_install_pretrained_model_from_zip makes of {source}"
+    )
 
 
 def test_unlabelled_cases_are_a_note(found: Any) -> None:
