@@ -42,7 +42,6 @@ ONE_PART_OUT: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "plain_convolutions": {"separable": False},
         "no_prompt_map": {"prompt_map": False},
         "no_foreground_start": {"foreground_start": False},
-        "no_averaging": {"weight_averaging": False},
     }
 )
 
@@ -53,8 +52,6 @@ TUNING_METHODS: Mapping[str, TuningMethod] = MappingProxyType(
         "full_adamw": TuningMethod("nnUNetTrainerFullAdamW"),
         # Where much is new and the training is short.
         "full_adamw_fast": TuningMethod("nnUNetTrainerFullAdamW", {"learning_rate": 1e-2}),
-        # Whether the mean of the weights that SLPT ends with is worth as much to others.
-        "full_adamw_averaged": TuningMethod("nnUNetTrainerFullAdamW", {"weight_averaging": True}),
         "full_sgd": TuningMethod("nnUNetTrainerFullSGD"),
         "scratch": TuningMethod("nnUNetTrainerScratch"),
         "scratch_sgd": TuningMethod(

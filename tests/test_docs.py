@@ -17,7 +17,6 @@ TYPES = {
     float: "number",
     str: "text",
     bool: "true or false",
-    bool | None: "true or false or `null`",
     str | None: "text or `null`",
     int | None: "whole number or `null`",
     float | None: "number or `null`",

@@ -26,10 +26,9 @@ class TrainingConfig:
 
     Args:
         optimizer: ``AdamW`` or ``SGD`` (Nesterov, momentum 0.99, as nnU-Net); ``None``, here and in the next
-            three, takes what the trainer is known to work with.
+            two, takes what the trainer is known to work with.
         learning_rate: initial rate of the polynomial schedule.
         weight_decay: decay of the tuned weights.
-        weight_averaging: validate, save and predict with a running mean of the tuned weights.
         epochs: number of epochs.
         iterations_per_epoch: optimizer steps an epoch.
         validation_iterations_per_epoch: validation batches an epoch.
@@ -47,7 +46,6 @@ class TrainingConfig:
     optimizer: str | None = None
     learning_rate: float | None = None
     weight_decay: float | None = None
-    weight_averaging: bool | None = None
     epochs: int = 200
     iterations_per_epoch: int = 250
     validation_iterations_per_epoch: int = 50
@@ -64,8 +62,6 @@ class TrainingConfig:
         self.require(
             rate is None or (is_weight(rate) and rate > 0), "learning_rate", "a number above 0, or null"
         )
-        averaging = self.weight_averaging
-        self.require(averaging is None or type(averaging) is bool, "weight_averaging", "true, false or null")
         self.require(type(self.seed) is int and 0 <= self.seed < 2**31, "seed", "a whole number below 2**31")
         for name in ("pretrained_checkpoint", "pretrained_sha256"):
             value = getattr(self, name)

@@ -5,9 +5,8 @@ Owns where SLPT hooks into nnU-Net; what is hooked in lives in ``networks``, ``l
 
 __all__ = ["nnUNetTrainerSLPT"]
 
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from nnunet_slpt.losses import diversity_loss, pairwise_cosine
 from nnunet_slpt.networks import PromptedUNet, check_architecture
 from nnunet_slpt.trainers.objective import prompt_objective
 from nnunet_slpt.trainers.prompt_file import save_prompts
-from nnunet_slpt.trainers.start import FEW_WEIGHTS, Recipe
+from nnunet_slpt.trainers.start import FEW_WEIGHTS
 from nnunet_slpt.trainers.training_cases import foreground_frequency
 from nnunet_slpt.trainers.tuning import TuningTrainer
 from nnunet_slpt.trainers.views import MultiViewTransform, view_pipelines
@@ -40,7 +39,7 @@ class nnUNetTrainerSLPT(TuningTrainer):
         SLPT (arXiv:2308.04911).
     """
 
-    recipe: ClassVar[Recipe] = replace(FEW_WEIGHTS, weight_averaging=True)
+    recipe = FEW_WEIGHTS
     tuned = "Prompts inside"
 
     def __init__(

@@ -50,13 +50,11 @@ class Recipe:
         optimizer: ``AdamW`` or ``SGD``.
         learning_rate: of the first epoch.
         weight_decay: of the tuned weights.
-        weight_averaging: end with their running mean.
     """
 
     optimizer: str
     learning_rate: float
     weight_decay: float
-    weight_averaging: bool = False
 
     def fill(self, config: Config) -> Config:
         """The configuration with these values where it has ``None``."""

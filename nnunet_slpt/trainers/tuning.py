@@ -24,7 +24,6 @@ from nnunet_slpt.errors import CheckpointError
 from nnunet_slpt.files import remove_parts, written_whole
 from nnunet_slpt.networks import check_architecture
 from nnunet_slpt.pretrained import read_checkpoint
-from nnunet_slpt.trainers.averaging import WeightAverage
 from nnunet_slpt.trainers.gradients import take_step, unwrap
 from nnunet_slpt.trainers.host import keep_to_requested_threads, map_cuda_storages_to_cpu, requested_weights
 from nnunet_slpt.trainers.start import (
@@ -70,7 +69,6 @@ class TuningTrainer(nnUNetTrainer):
         self.num_iterations_per_epoch = config.iterations_per_epoch
         self.num_val_iterations_per_epoch = config.validation_iterations_per_epoch
         self.has_weights = False
-        self.average: WeightAverage | None = None
         if self.device.type == "cpu":
             keep_to_requested_threads()
 
@@ -191,7 +189,6 @@ class TuningTrainer(nnUNetTrainer):
         if self.config.optimizer == "SGD":
             options |= {"momentum": 0.99, "nesterov": True}
         optimizer = getattr(torch.optim, str(self.config.optimizer))(self.tuned_parameters(), **options)
-        self.average = WeightAverage(optimizer) if self.config.weight_averaging else None
         return optimizer, PolyLRScheduler(optimizer, self.initial_lr, self.num_epochs)
 
     def tuned_parameters(self) -> list[nn.Parameter]:
@@ -217,18 +214,6 @@ class TuningTrainer(nnUNetTrainer):
         """As nnU-Net; with a seed for each epoch, so that a continued run draws what it would have drawn."""
         _seed(self.config.seed, self.local_rank, self.current_epoch)
         super().on_epoch_start()
-
-    def on_train_epoch_start(self) -> None:
-        """As nnU-Net; goes on from the weights that are trained, where the network has had their mean."""
-        super().on_train_epoch_start()
-        if self.average is not None:
-            self.average.swap()
-
-    def on_train_epoch_end(self, train_outputs: list[dict[str, Any]]) -> None:
-        """As nnU-Net; from here on the network has the mean of the weights, if they are averaged."""
-        super().on_train_epoch_end(train_outputs)
-        if self.average is not None:
-            self.average.swap()
 
     @property
     def bare_network(self) -> Any:

@@ -49,7 +49,7 @@ def test_the_plans_beside_the_checkpoint_tell_every_setting(tuned: Any) -> None:
     plans = json.loads((tuned.output().parent / "plans.json").read_text())
     given = json.loads(tuned.plans_file.read_text())["slpt"]
     expected = PromptConfig.from_plans({"slpt": given}).as_block()
-    of_the_trainer = {"optimizer": "AdamW", "weight_decay": 0.0, "weight_averaging": True}
+    of_the_trainer = {"optimizer": "AdamW", "weight_decay": 0.0}
     assert plans["slpt"] == expected | of_the_trainer | {"pretrained_checkpoint": str(tuned.pretrained)}
     assert plans["slpt"] == tuned.checkpoint()["init_args"]["plans"]["slpt"]
 
@@ -93,20 +93,6 @@ def test_the_prompt_file_holds_the_tuned_tensors_of_the_checkpoint(
     prompts = load_file(tuned.output() / "prompts_final.safetensors")
     assert prompts.keys() == tuned_weights.keys()
     assert all(torch.equal(prompts[name], tuned_weights[name]) for name in prompts)
-
-
-def test_averaging_changes_what_is_saved_and_not_the_training(
-    task: Any, tuned: Any, tuned_weights: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The weights that a training without it ends with are kept beside their mean, bit for bit."""
-    task.announce(monkeypatch).set_block(weight_averaging=False)
-    task.trainer(pretrained=task.pretrained).run_training()
-    trained = task.checkpoint()["network_weights"]
-    names = [name for name in tuned_weights if not name.endswith(".projection")]
-    (group,) = tuned.checkpoint()["optimizer_state"]["param_groups"]
-    assert len(group["averaging_kept"]) == len(names)
-    assert all(map(torch.equal, group["averaging_kept"], (trained[name] for name in names)))
-    assert not all(torch.equal(tuned_weights[name], trained[name]) for name in names)
 
 
 def test_validation_scores_every_label_of_every_case(tuned: Any) -> None:
