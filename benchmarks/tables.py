@@ -40,10 +40,20 @@ METHODS_NOW = {
 }
 # Where full fine-tuning is better at another rate, it is compared at that.
 BETTER = {"heart_small_300": {"full_adamw": "full_adamw_fast"}}
-# Comparison, labelled cases, the method to compare with, the names of the others.
-RIVALS = ("hippocampus_small_300", 5, "slpt_k1", r"slpt|(?!slpt_|punet).*")
-PARTS_OF_ONE = ("hippocampus_small_300", 5, "slpt_k1", r"slpt_k1_.*")
-PARTS_OF_ALL = ("hippocampus_small_300", 5, "slpt", r"slpt_(?!k1_).*")
+# Block of the page on evidence → tables: comparison, labelled cases, the method to compare with, the names
+# of the others.
+RIVALS = r"slpt|(?!slpt_|punet).*"
+PARTS_OF_ONE = r"slpt_k1_.*"
+PARTS_OF_ALL = r"slpt_(?!k1_|in_turn).*"
+METHODS_TABLES = {
+    "rivals": [("hippocampus_small_300", 5, "slpt_k1", RIVALS)],
+    "ablation": [
+        ("hippocampus_small_300", 5, "slpt_k1", PARTS_OF_ONE),
+        ("hippocampus_small_300", 5, "slpt", PARTS_OF_ALL),
+    ],
+    "heart_rivals": [("heart_small_300", 4, "slpt_k1", RIVALS)],
+    "heart_ablation": [("heart_small_300", 4, "slpt_k1", PARTS_OF_ONE)],
+}
 METHODS_HEADER = ("method", "tuned", "Dice", "against `{}`", "test cases won", "p")
 PUNETS = {"hippocampus_punet_150": "hippocampus, 150", "heart_punet_150": "heart, 150"}
 PUNET_METHODS = {"punet_full": "tokens and the whole body", "punet": "tokens alone"}
@@ -52,6 +62,7 @@ PRETRAINED = (
     {
         "hippocampus_small_300": "the whole hippocampus, 2,500 steps",
         "hippocampus_weaker_300": "the same, 250 steps",
+        "hippocampus_restored_300": "images to restore, no labels, 2,500 steps",
         "hippocampus_from_heart_300": "a heart's left ventricle on MR",
         "hippocampus_from_ct_300": "an organ on synthetic CT",
     },
@@ -238,8 +249,8 @@ def main() -> int:
         ],
     )
     put(EXPLANATION / "strategies.md", [campaigns_table(*CAMPAIGNS)], "campaigns")
-    put(EXPLANATION / "evidence.md", [methods_table(*RIVALS)], "rivals")
-    put(EXPLANATION / "evidence.md", [methods_table(*PARTS_OF_ONE), methods_table(*PARTS_OF_ALL)], "ablation")
+    for block, tables in METHODS_TABLES.items():
+        put(EXPLANATION / "evidence.md", [methods_table(*one) for one in tables], block)
     put(EXPLANATION / "evidence.md", [evidence_table(*PRETRAINED)], "pretrained")
     put(EXPLANATION / "evidence.md", [evidence_table(PUNETS, PUNET_METHODS)], "punet")
     return 0
