@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "examples" / "demo"))
 
 from job import LESIONS, ORGAN, Job, pretrained_model, pretraining_steps
 from steps import run_steps
+from story import prepare
 
 
 def main() -> int:
@@ -28,6 +29,7 @@ def main() -> int:
     parser.add_argument("--pre", type=int, default=20, help="cases to choose settings by")
     parser.add_argument("--seed", type=int, default=0, help="of the data")
     args = parser.parse_args()
+    prepare()
     task = args.output.resolve() / "task"
     job = Job(output=args.output.resolve(), dataset=LESIONS, device="cpu")
     run_steps(

@@ -52,7 +52,6 @@ METHODS_TABLES = {
         ("hippocampus_small_300", 5, "slpt", PARTS_OF_ALL),
     ],
     "heart_rivals": [("heart_small_300", 4, "slpt_k1", RIVALS)],
-    "heart_ablation": [("heart_small_300", 4, "slpt_k1", PARTS_OF_ONE)],
 }
 METHODS_HEADER = ("method", "tuned", "Dice", "against `{}`", "test cases won", "p")
 PUNETS = {"hippocampus_punet_150": "hippocampus, 150", "heart_punet_150": "heart, 150"}

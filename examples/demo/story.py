@@ -3,7 +3,7 @@
 Must not know which commands a job has; those are in ``job``.
 """
 
-__all__ = ["add_tuning_arguments", "job_options", "tell"]
+__all__ = ["add_tuning_arguments", "job_options", "prepare", "tell"]
 
 import argparse
 import importlib.util
@@ -67,7 +67,7 @@ def tell(title: str, plan: Callable[[], tuple[Job, Sequence[Step]]], report: Cal
     """
     start = time.monotonic()
     try:
-        _prepare()
+        prepare()
         job, steps = plan()
         print(f"{title} with nnU-Net, on {job.device}. To run the commands by hand, first:\n")
         for name, value in job.environment.items():
@@ -85,8 +85,12 @@ def tell(title: str, plan: Callable[[], tuple[Job, Sequence[Step]]], report: Cal
     return 0
 
 
-def _prepare() -> None:
-    """Put this environment's commands first on the path, and see that all we need is installed."""
+def prepare() -> None:
+    """Put this environment's commands first on the path, and see that all we need is installed.
+
+    Raises:
+        DemoError: it is not.
+    """
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     if importlib.util.find_spec("nnunet_slpt") is None or shutil.which("nnUNetv2_train") is None:
         raise DemoError(
