@@ -111,7 +111,7 @@ def has_prompts(method: str) -> bool:
 def chooses(strategy: str, number: int) -> str:
     """The strategy behind a name in a round.
 
-    One that asks prompts before any are tuned leaves the first choice to diversity, as TESLA does.
+    One that asks prompts before any are tuned leaves the first choice to kmeans, as TESLA does.
 
     Args:
         strategy: its name, two in tandem, or ``tesla``.

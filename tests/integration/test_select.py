@@ -70,7 +70,7 @@ def test_a_campaign_with_hidden_labels(campaign: Campaign, capsys: pytest.Captur
     for file in campaign.labels.iterdir():
         file.unlink()  # nothing may open them
     assert campaign.select("-n", 2, "--hide_labels", "-m", campaign.prompted) == 0
-    assert campaign.round(0)["strategy"] == "diversity"
+    assert campaign.round(0)["strategy"] == "kmeans"
     first = campaign.chosen(0)
     assert campaign.select("-n", "50%", "--hide_labels") == 0
     assert campaign.round(1)["strategy"] == "uncertainty"
@@ -259,7 +259,7 @@ def test_an_ordinary_model_cannot_disagree(campaign: Campaign, capsys: pytest.Ca
     assert campaign.select(*asked, "-strategy", "uncertainty") == 2
     assert "compares the predictions of several prompts" in capsys.readouterr().err
     assert campaign.select(*asked) == 0
-    assert campaign.round(0)["strategy"] == "diversity"
+    assert campaign.round(0)["strategy"] == "kmeans"
 
 
 def test_unreadable_images_are_left_out_on_request(

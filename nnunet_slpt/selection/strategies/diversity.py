@@ -1,4 +1,4 @@
-"""Diversity: cases that cover the pool. Step 0 of TESLA.
+"""Diversity: cases that cover the pool, the farthest first.
 
 Pure numpy: must not import torch, nnU-Net, or anything of this package but ``errors`` and what is beside it.
 """
@@ -29,7 +29,7 @@ class Diversity(Strategy):
     If nothing is labelled, the first is the case nearest to the mean.
 
     References:
-        SLPT (arXiv:2308.04911), TESLA's step 0. Core-set: Sener and Savarese (arXiv:1708.00489).
+        Core-set: Sener and Savarese (arXiv:1708.00489).
     """
 
     name = "diversity"

@@ -1,4 +1,4 @@
-"""k-means representatives: the middle case of each group of similar ones.
+"""k-means representatives: the middle case of each group of similar ones. Step 0 of TESLA.
 
 numpy and scikit-learn: must not import torch, nnU-Net, or anything of this package but ``errors`` and what is
 beside it.
@@ -23,6 +23,9 @@ class KMeansRepresentatives(Strategy):
     Candidates and labelled cases are grouped together by k-means. M labelled cases can be in M groups at
     most, so a group is left for each case of the budget. If nothing is labelled, k is the budget. A budget
     that is larger than the number of different cases goes round the groups again.
+
+    References:
+        SLPT (arXiv:2308.04911), TESLA's step 0: unsupervised diversity. The paper does not say which.
     """
 
     name = "kmeans"

@@ -26,7 +26,7 @@ from nnunet_slpt.selection.strategies.uncertainty import Uncertainty
 
 TESLA = "tesla"  # not a strategy but two in tandem: see resolve
 THEN = "+"
-_TANDEMS = {TESLA: f"{Diversity.name}{THEN}{Uncertainty.name}"}
+_TANDEMS = {TESLA: f"{KMeansRepresentatives.name}{THEN}{Uncertainty.name}"}
 _CLASSES: tuple[type[Strategy], ...] = (
     Diversity,
     KMeansRepresentatives,
@@ -49,7 +49,7 @@ def resolve(name: str, any_labelled: bool) -> str:
 
     Args:
         name: a key of ``STRATEGIES``; two of them, as in ``random+hybrid``; or ``tesla``, which is
-            ``diversity+uncertainty``.
+            ``kmeans+uncertainty``.
         any_labelled: there are labelled cases, so a network can be tuned and asked.
 
     Raises:

@@ -150,7 +150,7 @@ def test_each_round_is_chosen_by_the_strategy_whose_turn_it_is(tmp_path: Path, s
     asked = [("00_choose", "random"), ("00_ask", "hybrid"), ("01_choose", "hybrid"), ("01_ask", "hybrid")]
     assert steps.asked == asked  # type: ignore[attr-defined]
     steps = played(tmp_path, source, "clasp_pe", (2, 3), "cabd")
-    assert steps.asked == [("00_choose", "diversity"), ("01_choose", "clasp_pe")]  # type: ignore[attr-defined]
+    assert steps.asked == [("00_choose", "kmeans"), ("01_choose", "clasp_pe")]  # type: ignore[attr-defined]
 
 
 def test_choices_that_come_out_otherwise_are_not_mixed(tmp_path: Path, source: Source) -> None:

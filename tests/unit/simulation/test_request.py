@@ -47,15 +47,15 @@ def test_tesla_looks_at_features_first_and_at_predictions_then() -> None:
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_where_no_prompts_are_tuned_yet_diversity_chooses_for_those_that_ask_them(name: str) -> None:
+def test_where_no_prompts_are_tuned_yet_kmeans_chooses_for_those_that_ask_them(name: str) -> None:
     asks = "predictions" in needs_of(name, 3)
-    assert chooses(name, 0) == ("diversity" if asks else name)
+    assert chooses(name, 0) == ("kmeans" if asks else name)
     assert chooses(name, 1) == chooses(name, 3) == name
 
 
 def test_two_in_tandem() -> None:
     assert [chooses("random+hybrid", number) for number in (0, 1, 2)] == ["random", "hybrid", "hybrid"]
-    assert [chooses("bald+random", number) for number in (0, 1)] == ["diversity", "random"]
+    assert [chooses("bald+random", number) for number in (0, 1)] == ["kmeans", "random"]
     with pytest.raises(SLPTError, match=r"ask K prompts \(random\+bald\)"):
         request(strategies=("random+bald",))
     assert request(strategies=("bald+random",)).strategies == ("bald+random",)

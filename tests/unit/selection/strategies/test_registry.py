@@ -47,7 +47,7 @@ def test_has_a_docstring_of_its_own(name: str) -> None:
 
 
 def test_tesla_is_two_in_tandem() -> None:
-    assert resolve(TESLA, any_labelled=False) == "diversity"
+    assert resolve(TESLA, any_labelled=False) == "kmeans"
     assert resolve(TESLA, any_labelled=True) == "uncertainty"
 
 
