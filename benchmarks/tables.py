@@ -61,6 +61,7 @@ PRETRAINED = (
     {
         "hippocampus_small_300": "the whole hippocampus, 2,500 steps",
         "hippocampus_weaker_300": "the same, 250 steps",
+        "hippocampus_restored_300": "images to restore, no labels, 750 steps",
         "hippocampus_from_heart_300": "a heart's left ventricle on MR",
         "hippocampus_from_ct_300": "an organ on synthetic CT",
     },
