@@ -3,21 +3,20 @@
     python benchmarks/other_pretrained.py --task ../shared/data/hippocampus --output /tmp/work/weaker \
         --structure Hippocampus 1 2 --epochs 1
     python benchmarks/other_pretrained.py --task ../shared/data/hippocampus --output /tmp/work/restored \
-        --structure Hippocampus 1 2 --epochs 10 --self_supervised
+        --structure Hippocampus 1 2 --epochs 3 --self_supervised
     python benchmarks/other_pretrained.py --task ../shared/data/hippocampus --output /tmp/work/from_heart \
         --model ../shared/data/heart/pretrained/*/*Small*
     python benchmarks/evidence.py --task /tmp/work/weaker --name hippocampus_weaker_300 --work /tmp/work -- …
 
 Either the task's own network is pretrained anew by stock nnU-Net, for fewer epochs of 250 steps, on its
-`pre` cases with some labels as one structure, or without labels, by restoring images in which boxes are
-blank (context encoders, arXiv:1604.07379). Or a network of another task is taken as it is, with the spacing
+`pre` cases with some labels as one structure, or without labels, by restoring images of which blocks are
+hidden (context encoders, arXiv:1604.07379). Or a network of another task is taken as it is, with the spacing
 and the normalisation of this task's own: at its old spacing small structures might vanish.
 """
 
 import argparse
 import json
 import math
-import random
 import shutil
 from pathlib import Path
 from typing import Any
@@ -26,9 +25,7 @@ from punet_pretraining import NUMBER, raw_dataset
 from real_data import CONFIGURATION, announce, run, train
 
 PLANS = "nnUNetPlansSmall"
-BOXES = 8  # blank ones in an image that is to be restored
-LONGEST_SIDE = 3  # of a box: a third of the image
-LARGEST_GRADIENT = 12  # norm, as in nnU-Net
+HIDDEN, BLOCK = 0.3, 8  # of an image that is to be restored: the share, in blocks of so many voxels an axis
 
 
 def own_model(task: Path) -> Path:
@@ -36,36 +33,30 @@ def own_model(task: Path) -> Path:
 
 
 def restoring(base: type[Any]) -> type[Any]:
-    """A trainer whose network learns to restore images in its last output, and sees no label."""
+    """A trainer whose network learns to restore images in its last output, and uses no label."""
     import torch
 
+    from nnunet_slpt.losses.cpa import hide_blocks
+    from nnunet_slpt.trainers.gradients import take_step
+
     class Restoring(base):  # type: ignore[misc]
+        def initialize(self) -> None:
+            self.oversample_foreground_percent = 0.0  # labels would say where
+            super().initialize()
+
         def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
             images = batch["data"].to(self.device)
             self.optimizer.zero_grad(set_to_none=True)
-            restored = self.network(with_blank_boxes(images))[0][:, -1:]
+            block = [BLOCK] * (images.ndim - 2)
+            seen, _ = hide_blocks(images, HIDDEN, block, torch.default_generator)
+            restored = self.network(seen)[0][:, -1:]
             loss = (restored - images).square().mean()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), LARGEST_GRADIENT)
-            self.optimizer.step()
+            take_step(list(self.network.parameters()), self.optimizer, None, distributed=False)
             return {"loss": loss.detach().cpu().numpy()}
 
     Restoring.__name__ = base.__name__  # nnU-Net names the folder by it
     return Restoring
-
-
-def with_blank_boxes(images: Any) -> Any:
-    """Copies of images (B, C, *S), normalised to mean 0, in which boxes are 0."""
-    images = images.clone()
-    for image in images:
-        for _ in range(BOXES):
-            sides = [random.randint(1, max(1, size // LONGEST_SIDE)) for size in image.shape[1:]]
-            corner = [
-                random.randint(0, size - side) for size, side in zip(image.shape[1:], sides, strict=True)
-            ]
-            box = [slice(start, start + side) for start, side in zip(corner, sides, strict=True)]
-            image[(slice(None), *box)] = 0
-    return images
 
 
 def pretrained_anew(
@@ -83,11 +74,8 @@ def pretrained_anew(
     (preprocessed / f"{PLANS}.json").write_text(json.dumps(plans))
     shutil.copy(dataset / "dataset.json", preprocessed)
     run("nnUNetv2_preprocess", "-d", str(NUMBER), "-plans_name", PLANS, "-c", CONFIGURATION, "-np", "1")
-    attributes: dict[str, Any] = {"num_epochs": epochs}
-    if self_supervised:
-        attributes["oversample_foreground_percent"] = 0.0  # which would look where foreground is
     trainer_class = restoring(nnUNetTrainer) if self_supervised else nnUNetTrainer
-    trainer = train(trainer_class, plans, preprocessed, None, seed=0, **attributes)
+    trainer = train(trainer_class, plans, preprocessed, None, seed=0, num_epochs=epochs)
     return Path(trainer.output_folder_base)
 
 

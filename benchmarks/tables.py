@@ -40,11 +40,11 @@ METHODS_NOW = {
 }
 # Where full fine-tuning is better at another rate, it is compared at that.
 BETTER = {"heart_small_300": {"full_adamw": "full_adamw_fast"}}
-# Block of the page on evidence → tables: comparison, labelled cases, the method to compare with, the names
-# of the others.
+# Names of methods.
 RIVALS = r"slpt|(?!slpt_|punet).*"
 PARTS_OF_ONE = r"slpt_k1_.*"
-PARTS_OF_ALL = r"slpt_(?!k1_|in_turn).*"
+PARTS_OF_ALL = r"slpt_(?!k1_).*"
+# Block of the page on evidence → its tables: comparison, labelled cases, what to compare with, the others.
 METHODS_TABLES = {
     "rivals": [("hippocampus_small_300", 5, "slpt_k1", RIVALS)],
     "ablation": [
