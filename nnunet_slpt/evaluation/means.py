@@ -3,7 +3,16 @@
 Arrays and numbers only. Must not import nnU-Net, trainers, planners or selection.
 """
 
-__all__ = ["Spread", "budget_area", "case_dice", "class_mean", "mean", "rank_correlation", "score"]
+__all__ = [
+    "Spread",
+    "budget_area",
+    "case_dice",
+    "class_mean",
+    "mean",
+    "rank_correlation",
+    "score",
+    "shown_classes",
+]
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
@@ -67,17 +76,36 @@ def class_mean(cell: Cell, name: str, metric: str, cases: Collection[str] | None
 def score(cell: Cell, metric: str = "dice", cases: Collection[str] | None = None) -> float | None:
     """A metric of a cell: the mean over classes of the means over cases, as nnU-Net's ``foreground_mean``.
 
+    Of classes that the cases show: else whoever predicts another one once would have a 0 more in the mean.
+
     Args:
         cell: that was tested.
         metric: of ``METRICS``.
         cases: these alone; ``None`` for all.
     """
-    return mean(class_mean(cell, name, metric, cases) for name in cell.classes)
+    return mean(class_mean(cell, name, metric, cases) for name in shown_classes(cell, cases))
 
 
-def case_dice(cell: Cell, case: str) -> Mapping[str, float | None]:
-    """The Dice of every class of a test case."""
-    return {name: scores["dice"] for name, scores in cell.test[case].items()}
+def shown_classes(cell: Cell, cases: Collection[str] | None = None) -> list[str]:
+    """The classes that are there in the truth of one of the test cases or more.
+
+    Args:
+        cell: any that was tested on them: the truth is the same.
+        cases: these alone; ``None`` for all.
+    """
+    of_cases = [scores for case, scores in cell.test.items() if cases is None or case in cases]
+    return [name for name in cell.classes if not all(_not_there(one[name]) for one in of_cases)]
+
+
+def _not_there(scores: Mapping[str, float | None]) -> bool:
+    """Whether a class is not in the truth of a case, by what its scores are then (``case_scores``)."""
+    falsely_predicted = scores["lesion_recall"] is None and scores["lesion_precision"] is not None
+    return scores["dice"] is None or falsely_predicted
+
+
+def case_dice(cell: Cell, case: str, classes: Collection[str]) -> Mapping[str, float | None]:
+    """The Dice of some classes of a test case."""
+    return {name: cell.test[case][name]["dice"] for name in classes}
 
 
 def budget_area(curve: Mapping[int, float]) -> float:

@@ -6,7 +6,7 @@ Must not import nnU-Net, trainers, planners or selection.
 __all__ = ["FEWEST_TO_TEST", "Comparison", "Paired", "compare"]
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import wilcoxon
 
 from nnunet_slpt.evaluation.cells import Cell
-from nnunet_slpt.evaluation.means import Spread, case_dice, mean, score
+from nnunet_slpt.evaluation.means import Spread, case_dice, mean, score, shown_classes
 
 Key = TypeVar("Key", int, str)
 
@@ -107,8 +107,9 @@ def _compare(pairs: Sequence[tuple[Cell, Cell]], budget: int | None) -> Comparis
     for first, second in pairs:
         common = first.test.keys() & second.test.keys()
         by_seed[first.seed].append(_minus(score(first, cases=common), score(second, cases=common)))
+        classes = shown_classes(first, common)
         for case in sorted(common):
-            by_case[case].append(_case_difference(first, second, case))
+            by_case[case].append(_case_difference(first, second, case, classes))
     of_seeds, of_cases = _means(by_seed), _means(by_case)
     seeds, cases = Paired.of([*of_seeds.values()]), Paired.of([*of_cases.values()])
     return Comparison(budget, seeds, cases, of_seeds) if seeds and cases else None
@@ -119,13 +120,13 @@ def _means(differences: Mapping[Key, Sequence[float | None]]) -> dict[Key, float
     return {key: value for key, value in means.items() if value is not None}
 
 
-def _case_difference(first: Cell, second: Cell, case: str) -> float | None:
+def _case_difference(first: Cell, second: Cell, case: str, classes: Collection[str]) -> float | None:
     """Of the mean Dice over classes, of those that one of the two defines.
 
     Where a class is not there and one of the two predicts it nevertheless, that one has 0, and the other,
     which is right, has nothing: here it counts as 1.
     """
-    ours, theirs = case_dice(first, case), case_dice(second, case)
+    ours, theirs = (case_dice(one, case, classes) for one in (first, second))
     defined = [name for name in ours if ours[name] is not None or theirs[name] is not None]
     both = ([1.0 if one[name] is None else one[name] for name in defined] for one in (ours, theirs))
     return _minus(*map(mean, both))

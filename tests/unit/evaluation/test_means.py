@@ -8,6 +8,7 @@ from made_up_cells import made_up_cell
 
 from nnunet_slpt.evaluation.cells import Cell
 from nnunet_slpt.evaluation.means import Spread, budget_area, class_mean, rank_correlation, score
+from nnunet_slpt.evaluation.pairs import compare
 
 
 def cell(test: dict[str, Any] | None = None, pool: dict[str, Any] | None = None) -> Cell:
@@ -29,6 +30,21 @@ def test_score_is_the_mean_over_classes_of_means_over_cases() -> None:
 def test_what_is_never_defined_does_not_count() -> None:
     assert score(of_dice(a={"RV": None, "LV": 0.9})) == 0.9
     assert score(of_dice(a={"RV": None, "LV": None})) is None
+
+
+def test_a_class_that_no_case_shows_does_not_count_even_if_it_is_predicted() -> None:
+    rare = {"dice": None, "lesion_recall": None, "lesion_precision": None}
+    falsely = {"dice": 0.0, "lesion_recall": None, "lesion_precision": 0.0}
+    missed = {"dice": 0.0, "lesion_recall": 0.0, "lesion_precision": None}
+    liver = {"dice": 0.8}
+    careful = cell({"a": {"liver": liver, "rare": rare}, "b": {"liver": liver, "rare": rare}})
+    careless = cell({"a": {"liver": liver, "rare": falsely}, "b": {"liver": liver, "rare": rare}})
+    assert score(careful) == score(careless) == 0.8
+    there = cell({"a": {"liver": liver, "rare": falsely}, "b": {"liver": liver, "rare": missed}})
+    assert score(there) == pytest.approx(0.4)
+    assert score(there, cases={"a"}) == 0.8
+    (found,) = compare([careless], [careful])
+    assert (found.seeds.mean, found.cases.mean) == (0, 0)
 
 
 def test_spread_of_one_or_none() -> None:
