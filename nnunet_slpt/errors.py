@@ -14,11 +14,12 @@ __all__ = [
     "SLPTError",
     "SelectionError",
     "SimulationError",
+    "in_lines",
     "one_of",
     "some",
 ]
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 
 
 class SLPTError(Exception):
@@ -68,6 +69,19 @@ def one_of(kind: str, got: object, known: Iterable[object]) -> str:
     "unknown optimizer 'Adma'; known: AdamW, SGD"
     """
     return f"unknown {kind} {got!r}; known: {', '.join(str(name) for name in known)}"
+
+
+def in_lines(problems: Mapping[str, str], at_most: int = 10) -> str:
+    """The first cases, each with its problem on a line of its own, and how many more there are.
+
+    >>> print(in_lines({"b": "cut short", "a": "empty", "c": "empty"}, 2))
+      a: empty
+      b: cut short
+      and 1 more
+    """
+    lines = [f"  {case}: {problem}" for case, problem in sorted(problems.items())]
+    more = [f"  and {len(lines) - at_most} more"] if len(lines) > at_most else []
+    return "\n".join([*lines[:at_most], *more])
 
 
 def some(names: Collection[str], at_most: int = 5) -> str:

@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "evaluation": BASE,
     **dict.fromkeys(("trainers", "planners", "preprocessing", "selection"), BASE | MIDDLE),
     "doctor": BASE | MIDDLE | {"planners"},
-    "simulation": BASE | MIDDLE | {"selection", "evaluation", "tuning_methods"},
+    "simulation": BASE | MIDDLE | {"preprocessing", "selection", "evaluation", "tuning_methods"},
 }
 
 # nnU-Net and the packages that it brings and that we use through it.

@@ -18,6 +18,7 @@ __all__ = [
 import hashlib
 import io
 import logging
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -33,11 +34,11 @@ from nnunet_slpt.datasets.cases import Case, channel_count
 from nnunet_slpt.datasets.file_damage import damage
 from nnunet_slpt.datasets.geometry import Geometry, differences, geometry_of, in_words
 from nnunet_slpt.datasets.workers import Workers
-from nnunet_slpt.errors import DatasetError
+from nnunet_slpt.errors import DatasetError, in_lines
 
 Read = tuple[NDArray[np.float32], dict[str, Any]]
-AT_MOST = 10  # cases that an error names
 BLOCK_BYTES = 1 << 20
+_SILENCE = threading.RLock()  # what is redirected is the whole process's, not the thread's
 
 
 class ImageReader(Protocol):
@@ -156,11 +157,9 @@ def refuse_or_skip(problems: Mapping[str, str], skip_unreadable: bool) -> frozen
         DatasetError: there are problems and they may not be skipped; the first are named.
     """
     if problems and not skip_unreadable:
-        lines = [f"  {name}: {problem}" for name, problem in sorted(problems.items())]
-        more = [f"  and {len(lines) - AT_MOST} more"] if len(lines) > AT_MOST else []
         raise DatasetError(
-            "\n".join([f"{len(lines)} case(s) have images that cannot be used:", *lines[:AT_MOST], *more])
-            + "\nRepair or replace these files, or leave the cases out with --skip_unreadable."
+            f"{len(problems)} case(s) have images that cannot be used:\n{in_lines(problems)}\n"
+            "Repair or replace these files, or leave the cases out with --skip_unreadable."
         )
     return frozenset(problems)
 
@@ -238,7 +237,12 @@ def _quietly() -> Iterator[list[str]]:
     complaints, log = _Complaints(), logging.getLogger("tifffile")
     log.addHandler(complaints)
     try:
-        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()), warnings.catch_warnings():
+        with (
+            _SILENCE,
+            redirect_stdout(io.StringIO()),
+            redirect_stderr(io.StringIO()),
+            warnings.catch_warnings(),
+        ):
             warnings.simplefilter("ignore")
             yield complaints.messages
     finally:
@@ -247,6 +251,12 @@ def _quietly() -> Iterator[list[str]]:
 
 def _read_whole(file: Path, reader: ImageReader) -> Read:
     voxels, properties = read_file(file, lambda name: reader.read_images([name]))
+    # As SimpleITKIO.write_seg (imageio/simpleitk_reader_writer.py) refuses to, after a whole training.
+    if len(voxels) > 1 and "sitk_stuff" in properties:
+        raise DatasetError(
+            f"{file.name}: it holds {len(voxels)} channels, and nnU-Net can write no prediction for such a "
+            "file. Write each channel into one of its own, NAME_0000, NAME_0001 and so on"
+        )
     wrong = voxels.size - int(np.isfinite(voxels).sum())
     if voxels.size == 0:
         raise DatasetError(f"{file.name}: no voxels, its shape is {in_words(voxels.shape)}")

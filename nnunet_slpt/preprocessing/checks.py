@@ -4,9 +4,10 @@ Asks the checks of ``nnUNetv2_plan_and_preprocess --verify_dataset_integrity``, 
 it is given. Reads with nnU-Net's readers, and writes nothing.
 """
 
-__all__ = ["Finding", "Question", "check"]
+__all__ = ["Finding", "Question", "check", "find_problems"]
 
 import io
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from nnunetv2.experiment_planning.verify_dataset_integrity import check_cases, v
 from nnunet_slpt.datasets import Case, channel_count
 from nnunet_slpt.datasets.file_damage import damage
 from nnunet_slpt.datasets.image_checks import check_one
+from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.preprocessing.recipe import Recipe
 
 
@@ -69,3 +71,27 @@ def check(question: Question) -> Finding:
         return Finding(f"{case.label.name} cannot be read, or compared with the images: {error!r}")
     words = " ".join(told.getvalue().split())
     return Finding(warning=words) if good else Finding(words)
+
+
+def find_problems(
+    cases: Sequence[Case], recipe: Recipe, workers: Workers, say: Callable[[str], object]
+) -> dict[str, str]:
+    """Check cases one by one.
+
+    Args:
+        cases: to look into.
+        recipe: tells the reader, the number of channels and the values of labels.
+        workers: who look.
+        say: told what somebody should look at, though the case can be used.
+
+    Returns:
+        Name → why it cannot be used, of the cases that cannot.
+    """
+    problems = {}
+    questions = [Question(case, recipe) for case in cases]
+    for question, finding in workers.each(check, questions, "Checking images and labels"):
+        if finding.problem:
+            problems[question.case.name] = finding.problem
+        elif finding.warning:
+            say(f"{question.case.name}: {finding.warning}")
+    return problems

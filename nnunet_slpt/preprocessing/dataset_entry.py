@@ -3,7 +3,7 @@
 Owns the one thing that is written into a raw dataset, only on request. Must not run nnU-Net.
 """
 
-__all__ = ["write_dataset_entry"]
+__all__ = ["check_entry", "write_dataset_entry"]
 
 import os
 from collections.abc import Callable, Sequence
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_slpt.datasets import Case
+from nnunet_slpt.errors import DatasetError, some
 from nnunet_slpt.files import back_up, write_json
 
 
@@ -41,6 +42,26 @@ def write_dataset_entry(
         write_json(file, changed)
         say(f"{file} lists the {len(entry)} labelled cases; as it was before it is kept in {kept}.")
     return changed
+
+
+def check_entry(raw: Path, cases: Sequence[Case]) -> None:
+    """Refuse where a case without a label would be lost: known by the entry alone, and not listed any more.
+
+    Args:
+        raw: folder of the raw dataset.
+        cases: all of them.
+
+    Raises:
+        DatasetError: there are such cases.
+    """
+    images = Path(os.path.abspath(raw)) / "imagesTr"
+    lost = [case.name for case in cases if not case.labelled and case.images[0].parent != images]
+    if lost:
+        raise DatasetError(
+            f"--write_dataset_entry lists the labelled cases alone; {len(lost)} without a label are known by "
+            f"that entry of dataset.json only: {some(lost)}. nnunet_slpt_select would not find them "
+            f"any more. Put their images into {images} first, or leave the option out."
+        )
 
 
 def _described(case: Case, raw: Path) -> dict[str, Any]:

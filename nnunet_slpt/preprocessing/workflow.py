@@ -12,17 +12,16 @@ from pathlib import Path
 
 from nnunet_slpt.datasets import Case, dataset_folder, preprocessed_folder, read_cases, read_dataset_json
 from nnunet_slpt.datasets.workers import Workers
-from nnunet_slpt.errors import DatasetError
+from nnunet_slpt.errors import DatasetError, in_lines
 from nnunet_slpt.files import exclusive
 from nnunet_slpt.preprocessing.agenda import Agenda, agenda_of
-from nnunet_slpt.preprocessing.checks import Question, check
+from nnunet_slpt.preprocessing.checks import find_problems
 from nnunet_slpt.preprocessing.companions import split_notes, write_companions
-from nnunet_slpt.preprocessing.dataset_entry import write_dataset_entry
+from nnunet_slpt.preprocessing.dataset_entry import check_entry, write_dataset_entry
 from nnunet_slpt.preprocessing.making import Task, make
 from nnunet_slpt.preprocessing.recipe import read_recipes
 from nnunet_slpt.preprocessing.store import OWN_FOLDER
 
-AT_MOST = 10  # cases that an error names
 Say = Callable[[str], object]
 
 
@@ -99,6 +98,8 @@ def _wanted(raw: Path, unlabelled: bool, entry: bool, say: Say) -> list[Case]:
             "Annotate some; nnunet_slpt_select chooses them, and needs no preprocessed data. To pretrain on "
             "cases without a label, pass --unlabelled, and no --write_dataset_entry."
         )
+    if entry:
+        check_entry(raw, cases)
     return cases if unlabelled else labelled
 
 
@@ -120,18 +121,10 @@ def _workshop(home: Path, dry_run: bool) -> Iterator[Path]:
 def _check(agendas: Sequence[Agenda], cases: Sequence[Case], workers: Workers, say: Say) -> None:
     """Refuse cases that cannot be preprocessed. Cases that stay as they are were checked when they came."""
     asked = [case for case in cases if any(case.name in agenda.to_make for agenda in agendas)]
-    questions = [Question(case, agendas[0].recipe) for case in asked]
-    problems = []
-    for question, finding in workers.each(check, questions, "Checking images and labels"):
-        if finding.problem:
-            problems.append(f"  {question.case.name}: {finding.problem}")
-        elif finding.warning:
-            say(f"{question.case.name}: {finding.warning}")
-    if problems:
-        more = [f"  and {len(problems) - AT_MOST} more"] if len(problems) > AT_MOST else []
+    if problems := find_problems(asked, agendas[0].recipe, workers, say):
         raise DatasetError(
-            "\n".join([f"{len(problems)} case(s) cannot be preprocessed:", *problems[:AT_MOST], *more])
-            + "\nCorrect these files, or move labels out of labelsTr (with --unlabelled images out of "
+            f"{len(problems)} case(s) cannot be preprocessed:\n{in_lines(problems)}\n"
+            "Correct these files, or move labels out of labelsTr (with --unlabelled images out of "
             "imagesTr) until they are. Nothing was changed."
         )
 

@@ -25,6 +25,7 @@ from nnunet_slpt.tuning_methods import TUNING_METHODS
 
 PARAMETERS = re.compile(r"([\d,]+) frozen and ([\d,]+) tuned")
 FORMAT = 1
+CONTINUE = "--c"  # of nnUNetv2_train
 FEWEST_TO_RANK = 2  # cases, to be asked for and to be compared
 
 
@@ -194,11 +195,11 @@ class _Round:
         ]
         fold = self.model(self.number) / f"fold_{TUNING_FOLD}"
         resumed = (fold / "checkpoint_latest.pth").exists() or (fold / "checkpoint_best.pth").exists()
-        found = self.steps.run(self.name("tune"), [*words, *(["--c"] if resumed else [])], environment)
+        found = self.steps.run(self.name("tune"), [*words, *([CONTINUE] if resumed else [])], environment)
         told = PARAMETERS.search(self.steps.text(self.name("tune")))
         frozen, tuned = (int(number.replace(",", "")) for number in told.groups()) if told else (None, None)
         return {
-            "train_seconds": None if resumed else found["seconds"],
+            "train_seconds": None if CONTINUE in found["command"] else found["seconds"],
             "peak_memory_bytes": found["peak_memory_bytes"],
             "parameters": None if frozen is None or tuned is None else frozen + tuned,
             "tuned_parameters": tuned,

@@ -39,7 +39,7 @@ def _run(arguments: argparse.Namespace) -> int:
         output=arguments.o,
         methods=tuple(arguments.methods),
         strategies=tuple(arguments.strategies),
-        budgets=tuple(",".join(arguments.budgets).split(",")),
+        budgets=tuple(one for one in ",".join(arguments.budgets).split(",") if one.strip()),
         seeds=tuple(arguments.seeds),
         test=arguments.test,
         pool=arguments.pool,

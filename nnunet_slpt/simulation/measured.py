@@ -47,7 +47,8 @@ def main(argv: list[str]) -> int:
     start = time.perf_counter()
     code = run() or 0
     if code == 0:
-        measured = {"seconds": round(time.perf_counter() - start, 2), "peak_memory_bytes": _peak_memory()}
+        seconds = round(time.perf_counter() - start, 2)
+        measured = {"command": sys.argv, "seconds": seconds, "peak_memory_bytes": _peak_memory()}
         write_text(Path(costs), json.dumps(measured))
     return int(code)
 

@@ -3,7 +3,7 @@
 Owns ``simulation.json``: whoever goes on with a folder goes on with the same question. Writes nothing.
 """
 
-__all__ = ["RECORD", "Plan", "check_question", "plan_simulation"]
+__all__ = ["RECORD", "Plan", "budgets_of", "check_question", "plan_simulation"]
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,6 +15,7 @@ from nnunet_slpt.errors import SimulationError
 from nnunet_slpt.evaluation import check_packages
 from nnunet_slpt.files import read_bytes
 from nnunet_slpt.selection.budget import parse_budget
+from nnunet_slpt.selection.splits import FEWEST_CASES
 from nnunet_slpt.simulation.grid import Campaign, Cell, make_grid, part_of
 from nnunet_slpt.simulation.models import RECORDED_AS, Models, read_models
 from nnunet_slpt.simulation.request import Request
@@ -81,12 +82,35 @@ def plan_simulation(request: Request) -> Plan:
     for method in request.methods:
         models.check_method(method)
     source = read_source(request.dataset, request.test, request.pool)
-    budgets = [parse_budget(text, len(source.pool)) for text in request.budgets]
+    budgets = budgets_of(request.budgets, len(source.pool))
     grid = make_grid(request.methods, request.strategies, budgets, request.seeds)
     question = _question(request, source, models, sorted(budgets))
     check_question(request.output / RECORD, question)
     mine = tuple(part_of(grid, request.parts, request.part))
     return Plan(request, source, models, mine, question)
+
+
+def budgets_of(texts: Sequence[str], pool: int) -> list[int]:
+    """Numbers of cases. A percentage gives enough to tune on; those that give the same number are one.
+
+    Args:
+        texts: numbers of cases, or percentages.
+        pool: of so many cases.
+
+    Raises:
+        SLPTError: one is no budget, or too few to tune on.
+    """
+    budgets = []
+    for text in texts:
+        number = parse_budget(text, pool)
+        if number < FEWEST_CASES and ("%" not in text or pool < FEWEST_CASES):
+            raise SimulationError(
+                f"--budgets {text} of {pool} cases: a tuning needs {FEWEST_CASES} labelled cases or more."
+            )
+        budgets.append(max(number, FEWEST_CASES))
+    if not budgets:
+        raise SimulationError("--budgets names none, expected numbers of cases or percentages.")
+    return [*dict.fromkeys(budgets)]
 
 
 def _question(request: Request, source: Source, models: Models, budgets: Sequence[int]) -> dict[str, Any]:

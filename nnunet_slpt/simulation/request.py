@@ -5,6 +5,7 @@ Must not import torch or nnU-Net.
 
 __all__ = ["Request", "chooses", "has_prompts", "needs_of"]
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,8 +82,10 @@ class Request:
         for flag, number, fewest in (("--jobs", self.jobs, 1), ("-npp", self.processes, 0)):
             if number < fewest:
                 raise SimulationError(f"{flag} is {number}, expected {fewest} or more.")
+        if not 0 <= self.tolerance_mm < math.inf:
+            raise SimulationError(f"--tolerance_mm is {self.tolerance_mm}, expected 0 or more.")
         PromptConfig(epochs=self.epochs, iterations_per_epoch=self.iterations)
-        if len(self.budgets) > 1:  # with one, no tuned model chooses
+        if len(self.budgets) > 1 or self.calibrate:  # else no tuned model is asked
             self._check_prompts()
 
     def _check_prompts(self) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from nnunet_slpt.datasets.image_checks import find_reader
 from nnunet_slpt.datasets.label_checks import LabelValues
 from nnunet_slpt.datasets.workers import Workers
-from nnunet_slpt.errors import SimulationError
+from nnunet_slpt.errors import EvaluationError, SimulationError
 from nnunet_slpt.evaluation import case_scores
 from nnunet_slpt.simulation.source import Source
 
@@ -33,7 +33,7 @@ def score_cases(source: Source, names: Sequence[str], predictions: Path, toleran
         tolerance_mm: of the surface distance.
 
     Raises:
-        SimulationError: a prediction is missing.
+        SimulationError: a prediction is missing, or does not lie on its label.
     """
     about = source.dataset_json
     cases = [source.cases[name] for name in names]
@@ -70,7 +70,10 @@ def _score(files: tuple[Path, Path], reader: Any, **how: Any) -> dict[str, dict[
     label, predicted = files
     (truth, about), (prediction, _) = (reader.read_seg(str(file)) for file in (label, predicted))
     truth, prediction = (np.rint(voxels[0]).astype(np.int64) for voxels in (truth, prediction))
-    found = case_scores(truth, prediction, about["spacing"], **how)
+    try:
+        found = case_scores(truth, prediction, about["spacing"], **how)
+    except EvaluationError as error:
+        raise SimulationError(f"{predicted} cannot be compared with {label}: {error}") from error
     return {name: {metric: _rounded(value) for metric, value in of.items()} for name, of in found.items()}
 
 

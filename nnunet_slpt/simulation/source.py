@@ -47,8 +47,8 @@ def read_source(dataset: str, test: str, pool: Path | None) -> Source:
 
     Args:
         dataset: name or number, as nnU-Net's ``-d``.
-        test: a file with the names of the test cases; or a number or percentage of cases, to be drawn once
-            for all campaigns.
+        test: a file with the names of the test cases; or a number or percentage of the labelled cases, but
+            for those in ``pool``, to be drawn once for all campaigns.
         pool: a file with the names of those that may be chosen; ``None`` takes all labelled cases but the
             test cases.
 
@@ -58,8 +58,9 @@ def read_source(dataset: str, test: str, pool: Path | None) -> Source:
     folder = dataset_folder(dataset)
     cases = {case.name: case for case in read_cases(folder, hide_labels=False)}
     labelled = [name for name, case in cases.items() if case.labelled]
-    judges = _judges(test, labelled, cases)
-    candidates = read_names(pool, cases) if pool else tuple(name for name in labelled if name not in judges)
+    named = read_names(pool, cases) if pool else ()
+    judges = _judges(test, [name for name in labelled if name not in {*named}], cases)
+    candidates = named or tuple(name for name in labelled if name not in judges)
     both = sorted({*judges} & {*candidates})
     if both:
         raise SimulationError(
@@ -75,18 +76,18 @@ def read_source(dataset: str, test: str, pool: Path | None) -> Source:
     return Source(folder, cases, tuple(sorted(candidates)), judges)
 
 
-def _judges(test: str, labelled: Sequence[str], cases: dict[str, Case]) -> tuple[str, ...]:
+def _judges(test: str, free: Sequence[str], cases: dict[str, Case]) -> tuple[str, ...]:
     if Path(test).is_file():
         judges = read_names(Path(test), cases)
     else:
         try:
-            number = parse_budget(test, len(labelled))
+            number = parse_budget(test, len(free))
         except SelectionError as error:
             raise SimulationError(
-                f"--test is {test}: no file of that name, and no number of the {len(labelled)} labelled "
-                "cases, such as 20 or 20%."
+                f"--test is {test}: no file of that name, and no number of the {len(free)} labelled cases "
+                "that are not in --pool, such as 20 or 20%."
             ) from error
-        judges = tuple(sorted(random.Random(SEED_OF_TEST).sample(sorted(labelled), number)))
+        judges = tuple(sorted(random.Random(SEED_OF_TEST).sample(sorted(free), number)))
     if len(judges) < FEWEST_TEST_CASES:
         raise SimulationError(
             f"--test {test} gives {len(judges)} test case(s), expected {FEWEST_TEST_CASES} or more: a file "

@@ -7,8 +7,8 @@ torch.
 
 __all__ = ["Stage", "link_images"]
 
+import filecmp
 import json
-import os
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_slpt.config import PLANS_KEY
-from nnunet_slpt.files import write_json
+from nnunet_slpt.files import read_bytes, write_bytes, write_json
 from nnunet_slpt.simulation.source import Source
 
 TUNING_FOLD = "0"
@@ -131,18 +131,20 @@ class Stage:
         write_json(file, plans | {PLANS_KEY: plans[PLANS_KEY] | dict(settings)})
 
     def hand_over(self, names: Iterable[str]) -> None:
-        """Put the labels of cases into the campaign's dataset.
+        """Put the labels of cases into the campaign's dataset, as they are now.
 
         Args:
             names: of the cases that were paid for.
         """
+        ending = self.source.dataset_json["file_ending"]
         for name in names:
             label = self.source.cases[name].label
-            target = self.raw / "labelsTr" / label.name
-            if not target.exists():
-                part = target.with_name(f".{target.name}.part")
-                shutil.copy(label, part)
-                os.replace(part, target)
+            spacing = label.with_name(f"{label.name.removesuffix(ending)}.json")  # of a TIFF
+            beside = {f"{name}.json": spacing} if spacing.exists() else {}
+            for target, file in (beside | {f"{name}{ending}": label}).items():
+                place = self.raw / "labelsTr" / target
+                if not (place.exists() and filecmp.cmp(file, place, shallow=False)):
+                    write_bytes(place, read_bytes(file))
 
     def split(self, labelled: Iterable[str]) -> None:
         """Let all labelled cases train. One of them validates as well, because nnU-Net wants one.
@@ -163,8 +165,9 @@ class Stage:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
         for name in names:
-            for image in sorted((self.raw / "imagesTr").glob(f"{escape(name)}_[0-9][0-9][0-9][0-9].*")):
-                (folder / image.name).symlink_to(image.resolve())
+            for pattern in ("_[0-9][0-9][0-9][0-9].*", ".json"):  # a TIFF has its spacing beside it
+                for file in (self.raw / "imagesTr").glob(f"{escape(name)}{pattern}"):
+                    (folder / file.name).symlink_to(file.resolve())
         return folder
 
     def all_but_pool(self) -> list[str]:

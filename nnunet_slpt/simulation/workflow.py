@@ -12,7 +12,7 @@ import queue
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,7 +20,9 @@ from nnunet_slpt import __version__
 from nnunet_slpt.errors import FileError, SimulationError, SLPTError
 from nnunet_slpt.evaluation.report import write_report
 from nnunet_slpt.files import LOCK, exclusive, read_bytes, write_json
+from nnunet_slpt.preprocessing.recipe import read_recipes
 from nnunet_slpt.simulation.campaign import Settings, run_campaign
+from nnunet_slpt.simulation.examination import examine
 from nnunet_slpt.simulation.grid import Campaign
 from nnunet_slpt.simulation.models import PLANS, RECORDED_AS
 from nnunet_slpt.simulation.plan import RECORD, Plan, check_question, plan_simulation
@@ -51,6 +53,7 @@ def simulate(request: Request, say: Say = print) -> bool:
     plan = plan_simulation(request)
     say(plan.text())
     shared = _prepare(plan)
+    _examine(plan, shared, say)
     settings = _settings(plan)
     gpus: queue.Queue[str | None] = queue.Queue()
     for number in range(request.jobs):
@@ -113,21 +116,31 @@ def _prepare(plan: Plan) -> Path:
     return shared
 
 
+def _examine(plan: Plan, shared: Path, say: Say) -> None:
+    """Look into all cases with the first network's plans: the reader and the labels are the dataset's."""
+    source, kind = plan.source, next(iter(plan.models.by_network))
+    home = shared / "preprocessed" / source.folder.name
+    (recipe,) = read_recipes(home, PLANS[kind], [plan.models.configuration], source.dataset_json)
+    examine(source, recipe, max(plan.request.processes, 1), shared / "examined.json", say)
+
+
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """The lock of a folder, waiting for other parts that prepare it."""
-    for _ in range(PATIENCE_SECONDS):
-        try:
-            with exclusive(folder):
-                yield
-                return
-        except FileError:
-            if not (folder / LOCK).exists():
-                raise
-            time.sleep(1)
-    raise SimulationError(
-        f"{folder} is held by another call for more than {PATIENCE_SECONDS} s. End that call."
-    )
+    with ExitStack() as held:
+        for _ in range(PATIENCE_SECONDS):
+            try:
+                held.enter_context(exclusive(folder))
+                break
+            except FileError:
+                if not (folder / LOCK).exists():
+                    raise
+                time.sleep(1)
+        else:
+            raise SimulationError(
+                f"{folder} is held by another call for more than {PATIENCE_SECONDS} s. End that call."
+            )
+        yield
 
 
 def _settings(plan: Plan) -> Settings:

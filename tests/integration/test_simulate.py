@@ -12,6 +12,8 @@ import pytest
 from nnunet_slpt.simulation import steps
 from nnunet_slpt.simulation.cli import main
 
+DATASET = "Dataset801_Tiny"
+
 
 @pytest.fixture
 def call(task: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -120,3 +122,22 @@ def test_a_zip_is_refused_at_once(call: Any, tmp_path: Path, capsys: pytest.Capt
     zipped = shutil.make_archive(str(tmp_path / "model"), "zip", call.model)
     assert call(f"-m {zipped}") == 2
     assert "is a file, expected a model's folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("case", ["case_4", "case_0"])  # that judges, that may be chosen
+def test_a_label_that_cannot_be_used_is_told_before_the_first_training(
+    call: Any, task: Any, case: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    label = task.raw / DATASET / "labelsTr" / f"{case}.nii.gz"
+    good = label.read_bytes()
+    label.write_bytes(good[: len(good) // 2])
+    words = "--methods full_adamw --seeds 0 --budgets 2"
+    assert call(words) == 2
+    told = capsys.readouterr().err
+    assert f"1 case(s) cannot be used:\n  {case}: {case}.nii.gz" in told
+    assert not (call.output / "campaigns").exists()
+    label.write_bytes(good)
+    record = call.output / "shared" / "examined.json"
+    assert not record.exists()
+    assert call(words) == 0
+    assert case in json.loads(record.read_text())

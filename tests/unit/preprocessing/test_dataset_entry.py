@@ -7,7 +7,8 @@ import pytest
 from nnunetv2.utilities.utils import get_filenames_of_train_images_and_targets
 
 from nnunet_slpt.datasets import read_cases
-from nnunet_slpt.preprocessing.dataset_entry import write_dataset_entry
+from nnunet_slpt.errors import DatasetError
+from nnunet_slpt.preprocessing.dataset_entry import check_entry, write_dataset_entry
 
 
 @pytest.fixture
@@ -44,3 +45,16 @@ def test_what_was_listed_stays_as_it_was_written(desk, write, monkeypatch):
     entry = write()["dataset"]
     assert entry.keys() == {"case_1", "case_10", "case_2"}
     assert entry["case_1"] == mine
+
+
+def test_a_case_without_a_label_that_only_the_entry_knows_is_not_lost(desk):
+    elsewhere = desk.raw / "scans" / "case_3_0000.nii.gz"
+    elsewhere.parent.mkdir()
+    (desk.raw / "imagesTr" / "case_3_0000.nii.gz").rename(elsewhere)
+    listed = {"images": ["scans/case_3_0000.nii.gz"], "label": "labelsTr/case_3.nii.gz"}
+    desk.change(desk.raw / "dataset.json", dataset={"case_3": listed})
+    with pytest.raises(DatasetError, match=r"1 without a label are known by that entry .* only: case_3"):
+        check_entry(desk.raw, read_cases(desk.raw, hide_labels=False))
+    elsewhere.rename(desk.raw / "imagesTr" / "case_3_0000.nii.gz")
+    desk.change(desk.raw / "dataset.json", dataset={})
+    check_entry(desk.raw, read_cases(desk.raw, hide_labels=False))

@@ -49,14 +49,15 @@ class Recorded(Steps):
                 chosen = list(chain(*self.stage.chosen()))  # type: ignore[attr-defined]
                 cases = [{"name": one, "value": 0.5} for one in POOL if one not in chosen]
                 (self.logs / f"{name}.log").write_text("Asked.\n" + json.dumps({"cases": cases}, indent=1))
-            costs.write_text(json.dumps({"seconds": 1.0, "peak_memory_bytes": 1}))
+            words = [str(word) for word in command]
+            costs.write_text(json.dumps({"command": words, "seconds": 1.0, "peak_memory_bytes": 1}))
         found: dict[str, Any] = json.loads(costs.read_text())
         return found
 
     def tune(self, results: Path, trainer: str | Path) -> None:
         used = {"prompts": 3, "pretrained_checkpoint": "/a/path", "pretrained_sha256": "0f"}
         model = results / self.stage.dataset / f"{trainer}__P__3d_fullres"  # type: ignore[attr-defined]
-        model.mkdir(parents=True)
+        model.mkdir(parents=True, exist_ok=True)
         (model / "plans.json").write_text(json.dumps({"slpt": used}))
 
     def choose(self, budget: int) -> None:
@@ -72,6 +73,9 @@ class Recorded(Steps):
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
     raw = tmp_path / "source" / "Dataset007_Toy"
+    raw.mkdir(parents=True)
+    about = {"channel_names": {"0": "MRI"}, "labels": {"background": 0, "a": 1}, "file_ending": ".nii.gz"}
+    (raw / "dataset.json").write_text(json.dumps(about))
     cases = {}
     for name in (*POOL, "t"):
         label = raw / "labelsTr" / f"{name}.nii.gz"
@@ -163,6 +167,25 @@ def test_parameters_are_read_from_the_log(tmp_path: Path, source: Source) -> Non
     play(tmp_path, source, "random", (2,), "cabd")
     costs = json.loads((tmp_path / "cells" / "slpt__random__2__0.json").read_text())["costs"]
     assert (costs["parameters"], costs["tuned_parameters"]) == (1020, 20)
+
+
+@pytest.mark.parametrize(("killed_in", "seconds"), [("tune", None), ("predict_test", 7.0)])
+def test_a_training_that_was_continued_has_no_duration(
+    tmp_path: Path, source: Source, killed_in: str, seconds: float | None
+) -> None:
+    work = tmp_path / "work1"  # as a call that was killed there has left it
+    model = work / "results/round_00/Dataset007_Toy/nnUNetTrainerSLPT__P__3d_fullres"
+    (model / "fold_0").mkdir(parents=True)
+    (model / "fold_0" / "checkpoint_best.pth").touch()
+    (model / "plans.json").write_text(json.dumps({"slpt": {}}))
+    if killed_in == "predict_test":
+        costs = {"command": ["nnUNetv2_train"], "seconds": 7.0, "peak_memory_bytes": 1}
+        (work / "logs").mkdir()
+        (work / "logs" / "00_tune.json").write_text(json.dumps(costs))
+        (work / "logs" / "00_tune.log").touch()
+    play(tmp_path, source, "random", (2,), "cabd")
+    cell = json.loads((tmp_path / "cells" / "slpt__random__2__0.json").read_text())
+    assert cell["costs"]["train_seconds"] == seconds
 
 
 def test_a_cell_tells_what_its_tuning_was_told_but_for_paths(tmp_path: Path, source: Source) -> None:

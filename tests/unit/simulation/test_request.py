@@ -23,6 +23,9 @@ def request(**options: Any) -> Request:
         ({"strategies": ("random+hybird",)}, "unknown strategy 'hybird'; known: tesla, "),
         ({"jobs": 0}, "--jobs is 0, expected 1 or more"),
         ({"epochs": 0}, r'\["epochs"\] is 0, expected a whole number from 1 on'),
+        ({"tolerance_mm": -1.0}, "--tolerance_mm is -1.0, expected 0 or more"),
+        ({"tolerance_mm": float("nan")}, "--tolerance_mm is nan, expected 0 or more"),
+        ({"strategies": ("tesla",), "budgets": ("5",), "calibrate": True}, r"ask K prompts \(tesla\)"),
         ({"strategies": ("tesla", "random")}, r"ask K prompts \(tesla\) .* none \(full_adamw\)"),
     ],
 )

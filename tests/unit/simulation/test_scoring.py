@@ -54,5 +54,11 @@ def test_a_missing_prediction_is_named(source: Source, tmp_path: Path) -> None:
         score_cases(source, ["a"], tmp_path / "predicted", 1.0)
 
 
+def test_a_prediction_that_does_not_lie_on_its_label_is_named(source: Source, tmp_path: Path) -> None:
+    write(tmp_path / "predicted" / "a.nii.gz", np.zeros((5, 8, 10), np.uint8))
+    with pytest.raises(SimulationError, match=r"predicted/a\.nii\.gz cannot be compared with .*labelsTr/a"):
+        score_cases(source, ["a"], tmp_path / "predicted", 1.0)
+
+
 def test_nothing_to_measure_has_no_mean() -> None:
     assert mean_dice({"organ": {"dice": None}}) is None

@@ -42,6 +42,15 @@ def test_files_name_both_sides(raw: Path, tmp_path: Path) -> None:
     assert (list(source.test), list(source.pool)) == (CASES[:3], CASES[5:])
 
 
+def test_test_cases_are_drawn_from_what_is_not_in_the_pool(raw: Path, tmp_path: Path) -> None:
+    source = read_source("7", "50%", names(tmp_path, CASES[4:]))
+    assert list(source.pool) == CASES[4:]
+    assert len(source.test) == 2
+    assert {*source.test} < {*CASES[:4]}
+    with pytest.raises(SLPTError, match="no number of the 0 labelled cases that are not in --pool"):
+        read_source("7", "20%", names(tmp_path, CASES))
+
+
 def test_a_case_on_both_sides_is_refused(raw: Path, tmp_path: Path) -> None:
     with pytest.raises(SLPTError, match="1 cases are in the pool and among the test cases: case_02"):
         read_source("7", str(names(tmp_path, CASES[:3])), names(tmp_path, CASES[2:]))

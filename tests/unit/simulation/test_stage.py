@@ -1,6 +1,7 @@
 """A campaign's folders: the labels that were paid for, as copies, and no others."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,46 @@ def test_a_label_comes_as_a_copy_when_it_is_paid_for(stage: Stage) -> None:
     assert not label.is_symlink()
     label.write_text("changed")
     assert stage.source.cases["b"].label.read_text() == label.name
+
+
+def test_a_label_that_was_corrected_comes_again(stage: Stage) -> None:
+    stage.hand_over(["a", "b"])
+    stage.source.cases["b"].label.write_text("corrected")
+    stage.hand_over(["a", "b"])
+    copies = [(stage.raw / "labelsTr" / f"{name}{ENDING}").read_text() for name in "ab"]
+    assert copies == [f"a{ENDING}", "corrected"]
+
+
+def test_a_label_is_called_after_its_case_wherever_it_lay(stage: Stage, tmp_path: Path) -> None:
+    for name in "ab":  # as dataset.json may list them: a folder for each patient
+        own = tmp_path / name / f"seg{ENDING}"
+        own.parent.mkdir()
+        own.write_text(name)
+        stage.source.cases[name] = replace(stage.source.cases[name], label=own)
+    stage.hand_over(["a", "b"])
+    copies = {file.name: file.read_text() for file in (stage.raw / "labelsTr").iterdir()}
+    assert copies == {f"a{ENDING}": "a", f"b{ENDING}": "b"}
+
+
+def test_the_spacing_of_a_tiff_goes_with_it(tmp_path: Path) -> None:
+    raw = tmp_path / "source" / "Dataset007_Toy"
+    images, labels = raw / "imagesTr", raw / "labelsTr"
+    for file in (images / "a_0000.tif", images / "a.json", labels / "a.tif", labels / "a.json"):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{file.parent.name}/{file.name}")
+    (raw / "dataset.json").write_text(json.dumps(ABOUT | {"file_ending": ".tif"}))
+    case = Case("a", (images / "a_0000.tif",), labels / "a.tif", labelled=True)
+    source = Source(raw, {"a": case}, pool=("a",), test=())
+    link_images(source, tmp_path / "shared" / "raw" / raw.name)
+    (tmp_path / "shared" / "preprocessed" / raw.name).mkdir(parents=True)
+    (tmp_path / "shared" / "preprocessed" / raw.name / "P.json").write_text(json.dumps({"slpt": {}}))
+    stage = Stage(tmp_path / "campaign", tmp_path / "shared", source, "P")
+    stage.set_up({})
+    stage.hand_over(["a"])
+    for folder, first in ((stage.raw / "labelsTr", "a.json"), (stage.links(["a"]), "a.json")):
+        assert sorted(file.name for file in folder.iterdir())[0] == first
+    assert (stage.raw / "labelsTr" / "a.json").read_text() == "labelsTr/a.json"
+    assert (stage.links(["a"]) / "a.json").read_text() == "imagesTr/a.json"
 
 
 def test_all_labelled_cases_train(stage: Stage) -> None:

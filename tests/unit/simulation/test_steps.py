@@ -44,7 +44,7 @@ def test_a_command_that_is_not_installed_is_named(tmp_path: Path) -> None:
 def test_environment_and_gpu_reach_the_command(tmp_path: Path) -> None:
     Steps(tmp_path).run("a", COMMAND, {"nnUNet_extTrainer": "/mine"})
     assert "/mine" in Steps(tmp_path).text("a")
-    assert json.loads((tmp_path / "a.json").read_text()).keys() == {"seconds", "peak_memory_bytes"}
+    assert json.loads((tmp_path / "a.json").read_text()).keys() == {"command", "seconds", "peak_memory_bytes"}
 
 
 SHARE = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY")

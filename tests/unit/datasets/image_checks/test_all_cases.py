@@ -4,6 +4,9 @@ import builtins
 import io
 import multiprocessing
 import os
+import sys
+import threading
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ import tifffile
 from skimage.io import imsave
 
 from nnunet_slpt.datasets import image_checks, workers
-from nnunet_slpt.datasets.image_checks import check_images, find_reader, image_key, refuse_or_skip
+from nnunet_slpt.datasets.image_checks import check_images, find_reader, image_key, read_file, refuse_or_skip
 from nnunet_slpt.errors import DatasetError
 
 
@@ -188,3 +191,24 @@ def test_the_key_notices_every_change(scans):
     second.unlink()
     keys.append(image_key(case))
     assert len(set(keys)) == len(keys) == 8
+
+
+def test_readers_at_work_in_two_threads_leave_the_output_as_it_was(scans):
+    case, before = scans.case(), (sys.stdout, sys.stderr)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def read(_: str) -> Any:
+        begun.set()
+        assert go_on.wait(10)
+        return np.ones((1, 2, 2, 2), np.float32), {}
+
+    first = threading.Thread(target=read_file, args=(case.images[0], read))
+    first.start()
+    assert begun.wait(10)
+    second = threading.Thread(target=find_reader, args=([case], {"file_ending": ".nii.gz"}))
+    second.start()
+    second.join(0.2)  # it would be inside by now
+    go_on.set()
+    first.join()
+    second.join()
+    assert (sys.stdout, sys.stderr) == before

@@ -5,6 +5,7 @@ import json
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK
 from skimage import io
 
 from nnunet_slpt.datasets.image_checks import check_one, find_reader
@@ -165,10 +166,15 @@ def test_a_colour_picture_holds_three_channels(scans):
     assert scans.problem(case, ".png", channels=1) == "its 1 file(s) hold 3 channel(s), expected 1"
 
 
-def test_a_file_with_a_fourth_axis_holds_several_channels(scans):
-    images = [scans.write("a_0000.nii.gz", scans.voxels(shape=(2, 4, 5, 6)))]
-    assert scans.problem(scans.of(images), channels=2) is None
-    assert scans.problem(scans.of(images), channels=3) == "its 1 file(s) hold 2 channel(s), expected 3"
+def test_a_volume_with_a_fourth_axis_is_refused_since_nnunet_could_not_write_a_prediction(scans):
+    volumes = [SimpleITK.GetImageFromArray(scans.voxels(seed)) for seed in (0, 1)]
+    file = scans.folder / "a_0000.nii.gz"
+    SimpleITK.WriteImage(SimpleITK.JoinSeries(volumes), str(file))
+    assert scans.problem(scans.of([file]), channels=2).startswith("a_0000.nii.gz: it holds 2 channels")
+    reader = find_reader([scans.of([file])], {"file_ending": ".nii.gz"})
+    voxels, properties = reader.read_images([str(file)])
+    with pytest.raises(AssertionError):
+        reader.write_seg(np.zeros(voxels.shape[1:], np.uint8), str(scans.folder / "b.nii.gz"), properties)
 
 
 def test_without_a_number_of_channels_any_is_right(scans):
