@@ -3,7 +3,7 @@
 Must not import nnU-Net: it looks at what the readers return.
 """
 
-__all__ = ["Geometry", "differences", "geometry_of", "in_words", "without_channels"]
+__all__ = ["Geometry", "differences", "geometry_of", "in_words"]
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -33,22 +33,6 @@ def geometry_of(voxels: NDArray[np.float32], properties: Mapping[str, Any]) -> G
     inside = [properties.get(reader, {}) for reader in ("sitk_stuff", "nibabel_stuff")]
     known = {**properties, **inside[0], **inside[1], "shape": voxels.shape[1:]}
     return {key: np.asarray(known[key], dtype=np.float64) for key in KINDS if key in known}
-
-
-def without_channels(properties: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The properties of an image without the fourth axis of a file that holds all channels.
-
-    A label has three axes, and ``SimpleITKIO.write_seg`` (imageio/simpleitk_reader_writer.py) refuses four.
-
-    Args:
-        properties: from one of nnU-Net's readers.
-    """
-    inside = properties.get("sitk_stuff", {"spacing": ()})
-    if len(inside["spacing"]) < 4:
-        return properties
-    direction = np.reshape(inside["direction"], (4, 4))[:3, :3].ravel().tolist()
-    three = {"spacing": inside["spacing"][:3], "origin": inside["origin"][:3], "direction": direction}
-    return {**properties, "sitk_stuff": {**inside, **three}}
 
 
 def differences(got: Geometry, expected: Geometry) -> Iterator[str]:

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_slpt.datasets.geometry import without_channels
 from nnunet_slpt.datasets.image_checks import ImageReader
 from nnunet_slpt.errors import DatasetError
 from nnunet_slpt.files import write_bytes
@@ -35,7 +34,7 @@ def label_files(
     """
     with TemporaryDirectory() as folder:
         file = str(Path(folder) / name)
-        writer.write_seg(voxels, file, without_channels(properties))
+        writer.write_seg(voxels, file, properties)
         if not np.array_equal(writer.read_seg(file)[0][0], voxels):
             raise DatasetError(
                 f"{name}: what nnU-Net's {type(writer).__name__} writes of this label, it reads with other "

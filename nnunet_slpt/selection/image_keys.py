@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nnunet_slpt.datasets.cases import Case
-from nnunet_slpt.datasets.image_checks import check_images, image_key, refuse_or_skip
+from nnunet_slpt.datasets.image_checks import check_images, image_files, image_key, refuse_or_skip
 from nnunet_slpt.selection.cache import CaseCache, cache_key
 from nnunet_slpt.selection.request import Request
 
@@ -49,5 +49,5 @@ def usable_images(
 
 
 def _state(case: Case) -> str:
-    states = [(str(file), (about := file.stat()).st_size, about.st_mtime_ns) for file in case.images]
+    states = [(str(file), (about := file.stat()).st_size, about.st_mtime_ns) for file in image_files(case)]
     return cache_key(files=states)

@@ -58,7 +58,7 @@ class Status:
         if self.waiting:
             return (
                 f"Label the {_cases(len(self.waiting))} that wait (to_annotate.csv lists the last round's), "
-                "then train. To go on without those that are missing: --partial."
+                "then train. To go on without those that are missing: train fold all, choose with --partial."
             )
         if not self.left:
             return "Train: every case is labelled, nothing is left to choose."

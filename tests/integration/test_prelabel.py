@@ -167,6 +167,20 @@ def test_afterwards_again_and_undone(campaign: Campaign, capsys: pytest.CaptureF
     assert f"somebody has changed them: {one}" in capsys.readouterr().out
     assert corrected.read_bytes() == b"a morning's work"
     assert forgotten.exists()
+    first = (campaign.opened / f"{other}.nii.gz").read_bytes()
+    worklist = campaign.opened / "to_annotate.csv"
+    worklist.write_text("my notes")
+    assert campaign.select("--prelabel", model=campaign.task.ordinary_model()) == 0  # a better one by now
+    assert worklist.read_text() == "my notes"
+    predicted = campaign.home / "round_00_prelabels"
+    assert (predicted / f"{other}.nii.gz").read_bytes() != first
+    assert (predicted / "earlier" / "00" / f"{other}.nii.gz").read_bytes() == first
+    of_whom = [
+        json.loads((folder / "model.json").read_text()) for folder in (predicted, predicted / "earlier/00")
+    ]
+    assert [about["cases"] for about in of_whom] == [[other], sorted([one, other])]
+    assert of_whom[0]["model"] != of_whom[1]["model"]
+    assert campaign.select("--prelabel", "-n", "") == 2
     assert main(["-d", "801", "--undo"]) == 0
     assert not list(campaign.home.glob("round_00_to_annotate/*"))
     kept = campaign.home / "undone_00_round_00_to_annotate" / corrected.name

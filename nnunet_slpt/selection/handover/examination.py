@@ -6,15 +6,17 @@ Writes nothing. Must not import nnU-Net itself.
 __all__ = ["Examiner", "Finding"]
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from glob import escape
 from pathlib import Path
 
 import numpy as np
 
 from nnunet_slpt import files
 from nnunet_slpt.datasets.cases import Case
-from nnunet_slpt.datasets.geometry import Geometry, geometry_of, without_channels
+from nnunet_slpt.datasets.geometry import Geometry, geometry_of
 from nnunet_slpt.datasets.image_checks import ImageReader, find_reader, read_file
 from nnunet_slpt.datasets.label_checks import (
     Label,
@@ -27,7 +29,7 @@ from nnunet_slpt.errors import DatasetError
 from nnunet_slpt.selection.desk import Desk
 from nnunet_slpt.selection.handover.deliveries import Delivery
 from nnunet_slpt.selection.handover.effort import Effort, effort_of
-from nnunet_slpt.selection.handover.prelabel import OPEN, PREDICTED
+from nnunet_slpt.selection.handover.prelabel import EARLIER, OPEN, PREDICTED
 
 Digest = str
 
@@ -43,10 +45,10 @@ class Finding:
         round_number: that chose the case; ``None`` if none did.
         problems: why it is refused; each says what to do.
         warnings: what is odd about it.
-        voxels: SHA-256 of shape and values; empty where there is no foreground.
+        voxels: SHA-256 of shape and values; empty where all voxels have the same.
         as_it_is: it can be stored byte for byte.
         there: the dataset has this very label already.
-        begun: somebody has saved it; ``False`` for a pre-label in the annotators' folder as it was written.
+        begun: somebody has saved it; ``False`` for a pre-label in an annotators' folder as it was written.
         effort: against the pre-label, if there is one.
     """
 
@@ -112,7 +114,7 @@ class Examiner:
             case: whose first file is read.
         """
         voxels, properties = read_file(case.images[0], lambda name: self.reader.read_images([name]))
-        return geometry_of(voxels, without_channels(properties))
+        return geometry_of(voxels, properties)
 
     def digest(self, file: Path) -> Digest:
         """As ``Finding.voxels``, of a label that is there; empty if it cannot be read."""
@@ -125,9 +127,8 @@ class Examiner:
         case = self._case(found)
         ending = self.desk.dataset_json["file_ending"]
         found.round_number = self.chosen_by.get(case.name)
-        opened, before = self._prelabels(found, ending)
-        # In the annotators' folder, and nobody has saved it since: most likely nobody has looked at it.
-        if found.file.resolve() == opened.resolve() and found.sha256 == files.hash_of(before):
+        # In an annotators' folder, and nobody has saved it since: most likely nobody has looked at it.
+        if self._is_as_predicted(found):
             found.begun = False
             return
         if found.round_number is None and case.name not in self.desk.validation(None):
@@ -138,8 +139,7 @@ class Examiner:
         found.as_it_is = case.label.name == found.file.name and holds_integers(found.file)
         if not found.as_it_is and not found.problems:
             found.warnings.append(f"converted to whole numbers in {ending}")
-        if before.is_file():
-            self._compare_with_prelabel(found, label, before)
+        self._compare_with_prelabels(found, label, self._predictions(found, ending))
         if case.labelled:
             self._compare_with_label(found, label, case)
 
@@ -160,18 +160,34 @@ class Examiner:
             )
         return case
 
-    def _prelabels(self, found: Finding, ending: str) -> list[Path]:
-        """Where the annotators' file of a case is, and its pre-label as predicted, if there is one."""
-        number = -1 if found.round_number is None else found.round_number
-        name = f"{found.case}{ending}"
-        return [self.desk.store.beside(number, folder) / name for folder in (OPEN, PREDICTED)]
+    def _is_as_predicted(self, found: Finding) -> bool:
+        """Whether it is a pre-label where it was written for the annotators, of a round taken back too."""
+        folder = found.file.resolve().parent
+        if folder.parent != self.desk.store.folder.resolve() or not folder.name.endswith(OPEN):
+            return False
+        predicted = folder.with_name(folder.name.removesuffix(OPEN) + PREDICTED)
+        return found.sha256 == files.hash_of(predicted / found.file.name)
 
-    def _compare_with_prelabel(self, found: Finding, label: Label, before: Path) -> None:
-        predicted = read_label(before, self.reader.read_seg).voxels
-        if predicted.shape == label.voxels.shape:
-            found.effort = effort_of(predicted, label.voxels, self.values)
+    def _predictions(self, found: Finding, ending: str) -> list[Path]:
+        """All that was ever predicted for a case, the last of its round first."""
+        name, store = f"{found.case}{ending}", self.desk.store
+        places = (f"*_{PREDICTED}", f"*_{PREDICTED}/{EARLIER}/*")
+        there = [file for place in places for file in sorted(store.folder.glob(f"{place}/{escape(name)}"))]
+        number = -1 if found.round_number is None else found.round_number
+        last = store.beside(number, PREDICTED) / name
+        return sorted(there, key=lambda file: file != last)
+
+    def _compare_with_prelabels(self, found: Finding, label: Label, predictions: Sequence[Path]) -> None:
+        """The effort is against the first prediction, unless the label is one of the others."""
+        for file in predictions:
+            predicted = read_label(file, self.reader.read_seg).voxels
+            if predicted.shape != label.voxels.shape:
+                continue
             if np.array_equal(predicted, label.voxels):
+                found.effort = effort_of(predicted, label.voxels, self.values)
                 found.warnings.append("not edited, it is the pre-label")
+                return
+            found.effort = found.effort or effort_of(predicted, label.voxels, self.values)
 
     def _compare_with_label(self, found: Finding, label: Label, case: Case) -> None:
         found.there = files.hash_of(case.label) == found.sha256 or self._is_there(label, case)
@@ -190,6 +206,6 @@ class Examiner:
 
 
 def _digest(label: Label) -> Digest:
-    if not label.voxels.any():
+    if label.voxels.min() == label.voxels.max():  # those of two cases may well be equal
         return ""
     return hashlib.sha256(f"{label.voxels.shape}".encode() + label.voxels.tobytes()).hexdigest()

@@ -4,10 +4,11 @@ Each prediction is written twice: for the annotators, who may correct it where i
 that ``nnunet_slpt_collect`` can tell what was changed. Must not import nnU-Net itself.
 """
 
-__all__ = ["OPEN", "PREDICTED", "check_prelabel", "prelabel", "write_prelabels"]
+__all__ = ["EARLIER", "OPEN", "PREDICTED", "check_prelabel", "prelabel", "write_prelabels"]
 
 import importlib.metadata
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from nnunet_slpt.selection.sight import Sight
 Say = Callable[[str], None]
 OPEN = "to_annotate"  # the annotators' folder of a round
 PREDICTED = "prelabels"  # the same files as they were predicted; nobody writes there but this module
+EARLIER = "earlier"  # in it: what other models predicted before; copies of it may still come in
 UNSURE = "_uncertainty"
 
 
@@ -74,13 +76,14 @@ def check_prelabel(sight: Sight) -> None:
     """
     sight.model.check_tuned("--prelabel")
     sight.model.check_fits(sight.dataset_json)
+    LabelValues.of(sight.dataset_json)  # or nobody knows what its labels mean
     translation(sight.model.predictor.dataset_json, sight.dataset_json)
 
 
 def write_prelabels(sight: Sight, store: RoundStore, number: int, names: Sequence[str], say: Say) -> None:
     """Write ``CASE`` and ``CASE_uncertainty`` in the dataset's file ending, and the worklist, for a round.
 
-    What somebody has changed in the annotators' folder stays as it is.
+    What somebody has changed in the annotators' folder stays as it is, and earlier predictions are kept.
 
     Args:
         sight: with the model; checked.
@@ -95,19 +98,48 @@ def write_prelabels(sight: Sight, store: RoundStore, number: int, names: Sequenc
     images = [(name, sight.cases[name].images) for name in names if name not in begun]
     to_ours = translation(sight.model.predictor.dataset_json, sight.dataset_json)
     writer = sight.model.predictor.plans_manager.image_reader_writer_class()
+    earlier = predicted / EARLIER / f"{len([*predicted.glob(f'{EARLIER}/*')]):02d}"
     seen = sight.model.preprocess(images, sight.request.preprocessing)
     for name, image, properties in tqdm(seen, "prelabels", len(images), unit="case"):
         labels, unsure = predict(image, properties, sight.model.predictor)
         label = label_files(_translated(labels, to_ours), properties, writer, f"{name}{ending}")
         percent = np.rint(unsure).astype(np.uint8)
         # As predicted first: where the annotators' file is missing, the next call writes both again.
+        _keep(label, predicted, earlier)
         write_label_files(label, predicted)
         write_label_files(label, opened)
         write_label_files(label_files(percent, properties, writer, f"{name}{UNSURE}{ending}"), opened)
     if images:
-        files.write_bytes(opened / store.worklist_file.name, files.read_bytes(store.worklist_file))
-        files.write_json(predicted / "model.json", _about(sight, to_ours))
+        _write_worklist(store, opened, predicted)
+        _write_model([name for name, _ in images], _about(sight, to_ours), predicted, earlier)
     _tell(sight, to_ours, len(images), begun, opened, say)
+
+
+def _keep(contents: Mapping[str, bytes], predicted: Path, earlier: Path) -> None:
+    """A copy of what is there under these names, where it is about to become something else."""
+    for name, content in contents.items():
+        old = predicted / name
+        if old.exists() and files.read_bytes(old) != content:
+            earlier.mkdir(parents=True, exist_ok=True)
+            files.back_up(old, earlier / name)
+
+
+def _write_model(names: Sequence[str], about: dict[str, Any], predicted: Path, earlier: Path) -> None:
+    """Which model predicted which cases; another one's record is kept beside what it had predicted."""
+    file = predicted / "model.json"
+    before = json.loads(files.read_bytes(file)) if file.exists() else {}
+    if before and earlier.exists():
+        files.back_up(file, earlier / file.name)
+    others = before.get("cases", []) if before.get("model") == about["model"] else []
+    files.write_json(file, {"cases": sorted({*others, *names}), **about})
+
+
+def _write_worklist(store: RoundStore, opened: Path, predicted: Path) -> None:
+    """Beside the labels; notes that somebody has made in it stay."""
+    name = store.worklist_file.name
+    if not _is_begun(name, opened, predicted):
+        for folder in (predicted, opened):
+            files.write_bytes(folder / name, files.read_bytes(store.worklist_file))
 
 
 def _is_begun(name: str, opened: Path, predicted: Path) -> bool:

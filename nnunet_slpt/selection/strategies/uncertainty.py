@@ -44,8 +44,7 @@ class Uncertainty(Strategy):
     Inter-prompt is the mean KL of each prompt's prediction to their mean, intra-prompt the entropy of the
     predictions. Where that is the mean entropy of the single predictions, the sum of both is the entropy of
     the mean prediction, which ``entropy`` ranks by. The product asks for both and does not depend on their
-    scales; it is that of a case's two numbers, not the mean of the voxels' products. With one prompt there
-    is nothing between prompts: use ``intra_prompt`` or ``sum``.
+    scales; it is that of a case's two numbers, not the mean of the voxels' products.
 
     Args:
         part: a key of ``PARTS``.

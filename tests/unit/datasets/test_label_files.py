@@ -20,14 +20,12 @@ TURNED = (0, 1, 0, -1, 0, 0, 0, 0, -1)
 INSIDE = np.random.default_rng(0).integers(0, 3, SHAPE).astype(np.uint16)
 
 
-def an_image(file, channels=1):
-    arrays = [np.random.default_rng(1).normal(size=SHAPE).astype(np.float32)] * channels
-    volumes = [SimpleITK.GetImageFromArray(array) for array in arrays]
-    for volume in volumes:
-        volume.SetSpacing((0.5, 1.5, 3.0))
-        volume.SetOrigin((-10.0, 20.0, 30.0))
-        volume.SetDirection(TURNED)
-    SimpleITK.WriteImage(volumes[0] if channels == 1 else SimpleITK.JoinSeries(volumes), str(file))
+def an_image(file):
+    volume = SimpleITK.GetImageFromArray(np.random.default_rng(1).normal(size=SHAPE).astype(np.float32))
+    volume.SetSpacing((0.5, 1.5, 3.0))
+    volume.SetOrigin((-10.0, 20.0, 30.0))
+    volume.SetDirection(TURNED)
+    SimpleITK.WriteImage(volume, str(file))
     return file
 
 
@@ -43,17 +41,6 @@ def test_on_the_image_also_where_the_reader_turns_it(tmp_path, reader):
     for what in ("Spacing", "Origin", "Direction"):
         np.testing.assert_allclose(getattr(label, f"Get{what}")(), getattr(there, f"Get{what}")(), atol=1e-5)
     np.testing.assert_array_equal(reader().read_seg(str(tmp_path / "new" / "a.nii.gz"))[0][0], drawn)
-
-
-@pytest.mark.parametrize("ending", [".nrrd", ".mha"])
-def test_all_channels_in_one_file(tmp_path, ending):
-    image = an_image(tmp_path / f"a_0000{ending}", channels=2)
-    _, properties = SimpleITKIO().read_images([str(image)])
-    write_label_files(label_files(INSIDE, properties, SimpleITKIO(), f"a{ending}"), tmp_path)
-    label, there = (SimpleITK.ReadImage(str(file)) for file in (tmp_path / f"a{ending}", image))
-    assert label.GetSize() == there.GetSize()[:3]
-    np.testing.assert_allclose(label.GetDirection(), TURNED, atol=1e-6)
-    np.testing.assert_allclose(label.GetOrigin(), there.GetOrigin()[:3])
 
 
 def test_a_picture_and_a_tiff_with_its_spacing(tmp_path):

@@ -55,3 +55,16 @@ def test_a_refusal_has_code_2_and_a_reason(place: Any, capsys: pytest.CaptureFix
 def test_wrong_values_are_the_parsers(place: Any, wrong: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         call(place, *wrong)
+
+
+@pytest.mark.parametrize(
+    "labels", [{"0": "background", "1": "organ"}, {"background": 0, "all": [1, 2], "a": 1}]
+)
+@pytest.mark.parametrize("kind", [["-m", "anything"], ["--punet"]])
+def test_labels_that_nnunet_does_not_understand_are_told(
+    place: Any, labels: Any, kind: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = place.folder / "raw" / "Dataset200_Target" / "dataset.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"labels": labels}))
+    assert main(["-d", "200", "-npp", "1", *kind]) == 2
+    assert "nnU-Net does not understand the labels in dataset.json" in capsys.readouterr().err

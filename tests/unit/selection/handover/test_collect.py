@@ -238,3 +238,31 @@ def test_a_file_that_changes_while_it_is_looked_at(clinic, monkeypatch, capsys):
     assert clinic.collect() == 2
     assert "was changed while" in capsys.readouterr().err
     assert clinic.there() == []
+
+
+def test_what_another_model_predicted_before_is_no_annotators_work(clinic, capsys):
+    clinic.prelabel("a", clinic.drawn("b"))
+    clinic.bring("a", clinic.drawn("c"), folder=clinic.predicted / "earlier" / "00")
+    clinic.bring("a", clinic.drawn("c"))  # from a copy of the folder, made in time
+    assert clinic.collect("--json") == 0
+    (told,) = json.loads(capsys.readouterr().out)["files"]
+    assert told["warnings"] == ["not edited, it is the pre-label"]
+    assert told["effort"]["changed_voxels"] == 0
+
+
+def test_the_annotators_folder_of_a_round_that_was_taken_back(clinic, capsys):
+    for case in "ab":
+        clinic.prelabel(case, np.flip(clinic.drawn(case)))
+    clinic.bring("a", folder=clinic.opened)
+    clinic.store.undo()
+    assert clinic.collect("--json", folder=clinic.home / "undone_00_round_00_to_annotate") == 0
+    told = json.loads(capsys.readouterr().out)["files"]
+    assert [one["outcome"] for one in told] == ["taken", "not begun"]
+    assert told[0]["effort"]["changed_voxels"] > 0
+
+
+def test_equal_labels_of_one_class_alone_are_no_copies(clinic):
+    for case in "ab":
+        clinic.bring(case, np.ones((6, 7, 8), np.uint8))
+    assert clinic.collect() == 0
+    assert clinic.there() == ["a", "b"]
