@@ -52,6 +52,7 @@ METHODS_TABLES = {
         ("hippocampus_small_300", 5, "slpt", PARTS_OF_ALL),
     ],
     "heart_rivals": [("heart_small_300", 4, "slpt_k1", RIVALS)],
+    "heart_ablation": [("heart_small_300", 4, "slpt_k1", PARTS_OF_ONE)],
 }
 METHODS_HEADER = ("method", "tuned", "Dice", "against `{}`", "test cases won", "p")
 PUNETS = {"hippocampus_punet_150": "hippocampus, 150", "heart_punet_150": "heart, 150"}
@@ -69,7 +70,7 @@ PRETRAINED = (
     (5,),
     "pretrained on, labelled cases",
 )
-CAMPAIGNS = ("heart_small_300", "slpt_in_turn")  # comparison, method
+CAMPAIGNS = ("heart_small_300", "slpt")  # comparison, method
 QUERY_AGGREGATION = "foreground"
 QUERY_START = "start"  # of `queries.py`: what all strategies of a seed share
 JUDGES = ("pre", "test")
