@@ -9,6 +9,16 @@ RUN := $(VENV)/bin/python
 PIP = $(RUN) -m pip install --disable-pip-version-check $(PIP_ARGS)
 TORCH = $(if $(TORCH_INDEX),$(PIP) 'torch>=2.5' --index-url $(TORCH_INDEX))
 
+# Named by hand, but the environment is of another one.
+ifeq ($(origin PYTHON),command line)
+ifneq ($(wildcard $(RUN)),)
+ifneq ($(shell $(PYTHON) --version 2>&1),$(shell $(RUN) --version 2>&1))
+$(error $(VENV) is of $(shell $(RUN) --version 2>&1), PYTHON=$(PYTHON) is $(shell $(PYTHON) --version 2>&1). \
+  Remove $(VENV), or make another one beside it: VENV=.venv-new)
+endif
+endif
+endif
+
 .PHONY: help venv test lint demo campaign bench clean
 
 help:

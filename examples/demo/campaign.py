@@ -137,7 +137,8 @@ def annotate(worklist: Path, truth: Path, delivered: Path) -> None:
         truth: folder with a label for each case.
         delivered: folder for the finished labels.
     """
-    delivered.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(delivered, ignore_errors=True)  # of another dataset
+    delivered.mkdir(parents=True)
     with worklist.open(newline="") as lines:
         for line in csv.DictReader(lines):
             name = Path(line["label_file"]).name

@@ -15,6 +15,7 @@ __all__ = [
 
 import functools
 import os
+import shutil
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -205,15 +206,17 @@ def evaluation_steps(job: Job, truth: Path, predictions: Path) -> list[Step]:
     """
     model = f"-d {job.number} -tr {TUNER} -p {PROMPT_PLANS} -c {CONFIGURATION} -f all"
     raw = job.raw / job.dataset
+    clear = functools.partial(shutil.rmtree, predictions, ignore_errors=True)  # of another dataset
     predict = Step(
         name="predict",
         title="Predict the test cases, which nothing above has seen; without mirroring, to be quick",
         actions=[
+            Function(f"remove what was predicted before from {predictions}", clear),
             command(
                 "nnUNetv2_predict",
                 f"{model} -device {job.device} -npp 1 -nps 1 --disable_tta",
                 *("-i", raw / "imagesTs", "-o", predictions),
-            )
+            ),
         ],
         outputs=[predictions / "dataset.json"],
     )

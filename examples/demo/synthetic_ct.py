@@ -11,6 +11,7 @@ __all__ = ["LABELS", "main", "write_dataset"]
 
 import argparse
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,8 @@ def write_dataset(
         raise ValueError(f"dataset_id {dataset_id}, cases {cases}, test_cases {test_cases}: out of range")
     spec = spec or SyntheticCT()
     folder = raw_folder / f"Dataset{dataset_id:03d}_{name}"
+    for part in ("imagesTr", "labelsTr", "imagesTs", "labelsTs"):
+        shutil.rmtree(folder / part, ignore_errors=True)  # with other numbers, training cases were test cases
     for case in tqdm(range(cases + test_cases), desc=folder.name):
         image, tissue = make_case(seed, case, spec)
         part = "Tr" if case < cases else "Ts"

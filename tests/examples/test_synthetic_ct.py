@@ -117,3 +117,11 @@ def test_unknown_labels_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"got \['kidney'\]; expected one or both of"):
         write_dataset(tmp_path, 1, "One", 1, labels=["kidney"])
     assert not any(tmp_path.iterdir())
+
+
+def test_made_again_with_more_cases_no_test_case_is_left_that_trains_now(tmp_path: Path) -> None:
+    for cases in (2, 3):
+        folder = write_dataset(tmp_path, 7, "Toy", cases=cases, test_cases=2, labels=["organ"], spec=TINY)
+    parts = {part: {file.name for file in (folder / f"labels{part}").iterdir()} for part in ("Tr", "Ts")}
+    assert {part: len(names) for part, names in parts.items()} == {"Tr": 3, "Ts": 2}
+    assert not parts["Tr"] & parts["Ts"]

@@ -16,6 +16,7 @@ from nnunetv2.inference.predict_from_raw_data import predict_entry_point
 from tiny_punet import PRETRAINER, TUNER, model_of, pretrain, punet_plans, tune
 
 from nnunet_slpt.config import PUNET_VARIANTS
+from nnunet_slpt.datasets import NOT_ANNOTATED
 from nnunet_slpt.errors import ArchitectureError, CheckpointError, ConfigError
 
 
@@ -114,6 +115,17 @@ def test_regions_with_an_ignore_label(task: Any, pretrained: Path) -> None:
     written = json.loads((task.output().parent / "plans.json").read_text())["slpt"]
     assert (written["classes"], written["region_based"]) == (["whole", "lesion"], True)
     assert set(np.unique(predicted(task))) <= {0, 1, 2}
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_pretraining_on_regions(task: Any, labelled: bool) -> None:
+    regions = {"background": 0, "whole": [1, 2], "lesion": 2}
+    task.change_dataset(lambda about: about.update(labels=regions, regions_class_order=[1, 2]))
+    task.preprocess(lambda labels: labels if labelled else np.full(labels.shape, NOT_ANNOTATED, np.int16))
+    pretrain(task)
+    assert (task.output() / "checkpoint_final.pth").is_file()
+    (dice,) = re.findall(r"Pseudo dice \[(.*)\]", task.log())
+    assert ("nan" in dice) != labelled
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_written(task: Any, pretrained: Path) -> None:

@@ -5,7 +5,6 @@ Must not import nnU-Net, trainers, planners or selection.
 
 __all__ = ["draw_curves"]
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ from nnunet_slpt.evaluation.report.words import panel_title
 
 Floats = NDArray[np.float64]
 
-AT_MOST_LINES = 1 + len(LOOKS)  # in one panel; more are drawn in a panel each
+AT_MOST_LINES = 1 + len(LOOKS)  # each with a look of its own; more are drawn in a panel each
 AT_MOST_COLUMNS = 4
 SIDE_STEP = 0.045  # doublings, between the error bars of neighbours
 LABEL_GAP = 0.055  # of a panel's height
@@ -68,8 +67,7 @@ class _Layout:
 def draw_curves(experiment: Experiment) -> Figure:
     """Draw it: a panel for each strategy with a line for each method, or the other way round."""
     layout = _Layout(experiment, by_method=len(experiment.methods) >= len(experiment.strategies))
-    most = max(len(layout.lines_of(panel)) for panel in layout.panels)
-    return _together(layout) if most <= AT_MOST_LINES else _a_panel_each(layout)
+    return _together(layout) if len(layout.lines) <= AT_MOST_LINES else _a_panel_each(layout)
 
 
 def _together(layout: _Layout) -> Figure:
@@ -77,8 +75,7 @@ def _together(layout: _Layout) -> Figure:
     columns = min(len(panels), 2)
     rows = math.ceil(len(panels) / columns)
     figure = new_figure(5.0 if columns == 1 else 7.4, HEAD + 2.9 * rows, _title(layout.experiment), CAPTION)
-    # A look comes again only where panels do not have the same lines.
-    looks = dict(zip(layout.lines, itertools.cycle((REFERENCE, *LOOKS)), strict=False))
+    looks = dict(zip(layout.lines, (REFERENCE, *LOOKS), strict=False))
     all_axes = draw_on(figure, rows, columns, sharex=True, sharey=True)
     ends = []
     for axes, panel in zip(all_axes, panels, strict=False):
@@ -108,7 +105,7 @@ def _a_panel_each(layout: _Layout) -> Figure:
         others = layout.lines_of(panel)
         for other in others:
             x, y, _ = _points(experiment, layout.way(other, panel))
-            axes.plot(x, y, color=FAINT, linewidth=0.8, zorder=1)
+            axes.plot(x, y, color=FAINT, linewidth=0.8, marker=".", markersize=2.5, zorder=1)
         if reference in others:
             _line(axes, experiment, layout.way(reference, panel), REFERENCE, -SIDE_STEP, size=2.5)
         _line(axes, experiment, layout.way(line, panel), LOOKS[0], SIDE_STEP, size=3)

@@ -5,7 +5,7 @@ Must not import nnU-Net, trainers, planners or selection.
 
 __all__ = ["summary"]
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from nnunet_slpt.errors import some
@@ -88,6 +88,7 @@ def _levels(experiment: Experiment) -> Iterator[str]:
     """
     fewest, most = experiment.budgets[0], experiment.budgets[-1]
     there = [(experiment.spread(one, fewest), one) for one in experiment.ways]
+    there = [(level, one) for level, one in there if level.mean is not None] or there
     best, one = max(there, key=lambda pair: (pair[0].n, pair[0].mean or 0))
     if best.mean is None:
         yield f"No Dice is defined with {fewest} labelled cases."
@@ -96,7 +97,11 @@ def _levels(experiment: Experiment) -> Iterator[str]:
     beside = f"; the reference, {way(experiment.reference)}, has {_level(usual)}" if usual.mean else ""
     if one == experiment.reference:
         beside = ", the reference itself"
-    yield f"With {fewest} labelled cases the best is {way(one)}: Dice {_level(best)}{beside}."
+    among = f" of those with {_count(best.n, 'seed')}" if any(level.n < best.n for level, _ in there) else ""
+    yield f"With {fewest} labelled cases the best{among} is {way(one)}: Dice {_level(best)}{beside}."
+    higher, other = max(there, key=lambda pair: pair[0].mean or 0)
+    if other != one:
+        yield f"Higher, but with fewer seeds: {way(other)}, {_level(higher)}."
     full = experiment.spread(experiment.reference, most).mean
     if full and most > fewest:
         said = f"That is {best.mean / full:.0%} of the {number(full)} that the reference reaches with {most}"
@@ -111,25 +116,40 @@ def _level(one: Spread) -> str:
 
 
 def _verdicts(against: str, panels: Mapping[str, Mapping[str, list[Comparison]]]) -> Iterator[str]:
-    """A sentence for each panel: all that was compared there, the best first."""
-    there = {panel: compared for panel, compared in panels.items() if compared}
-    for panel, compared in list(there.items())[:AT_MOST_VERDICTS]:
-        overall = {name: many[-1] for name, many in compared.items()}
+    """A sentence for each panel and its budgets: all that was compared there, the best first."""
+    there = [
+        (panel, budgets, overall)
+        for panel, compared in panels.items()
+        for budgets, overall in _by_budgets(compared).items()
+    ]
+    for panel, budgets, overall in there[:AT_MOST_VERDICTS]:
         best_first = sorted(overall.items(), key=lambda item: -item[1].seeds.mean)
         told = [_verdict(name, one) for name, one in best_first[:AT_MOST_RIVALS]]
         if len(best_first) > AT_MOST_RIVALS:
             told.append(f"{len(best_first) - AT_MOST_RIVALS} more are behind these, in table.md")
-        mean_of = ", mean over budgets" if any(one.budget is None for one in overall.values()) else ""
-        yield f"{against}, {panel}{mean_of}: {'; '.join(told)}."
+        mean_of = "mean over " if len(budgets) > 1 else "with "
+        labels = f"{mean_of}{', '.join(map(str, budgets))} labelled cases"
+        yield f"{against}, {panel}, {labels}: {'; '.join(told)}."
     if len(there) > AT_MOST_VERDICTS:
         yield f"{against}: {len(there) - AT_MOST_VERDICTS} more such comparisons are in table.md."
 
 
+def _by_budgets(compared: Mapping[str, list[Comparison]]) -> dict[tuple[int, ...], dict[str, Comparison]]:
+    """Budgets → what was compared at these, the most budgets first.
+
+    A difference shrinks with the number of labels: only those at the same numbers can be ranked.
+    """
+    groups: dict[tuple[int, ...], dict[str, Comparison]] = defaultdict(dict)
+    for name, many in compared.items():
+        budgets = tuple(one.budget for one in many if one.budget is not None)
+        groups[budgets][name] = many[-1]
+    return dict(sorted(groups.items(), key=lambda item: (-len(item[0]), item[0])))
+
+
 def _verdict(name: str, one: Comparison) -> str:
     seeds, cases = one.seeds, one.cases
-    budgets = "" if one.budget is None else f" with {one.budget} labelled cases"
     return (
-        f"{name} {points(seeds.mean)} points{budgets} (ahead in {seeds.win_rate * seeds.n:g} of "
+        f"{name} {points(seeds.mean)} points (ahead in {seeds.win_rate * seeds.n:g} of "
         f"{_count(seeds.n, 'seed')} and {cases.win_rate:.0%} of {_count(cases.n, 'test case')}{_tests(one)})"
     )
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -93,6 +94,11 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
             f"Self-supervision on {len(training.identifiers)} training cases; {len(labelled)} of them have a "
             f"label. Segmented beside it: {beside}."
         )
+
+    @staticmethod
+    def get_validation_transforms(*args: Any, **kwargs: Any) -> Any:
+        """As nnU-Net, but labels stay a map: this validation cuts regions out of it as the training does."""
+        return nnUNetTrainer.get_validation_transforms(*args, **{**kwargs, "regions": None})
 
     def get_dataloaders(self) -> Any:
         """As nnU-Net, which with an ignore label would warn of every case without a label."""

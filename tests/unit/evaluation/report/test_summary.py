@@ -44,7 +44,21 @@ def test_the_best_has_as_many_seeds_as_any(tmp_path: Path) -> None:
     assert lucky.mean is not None
     assert rival.mean is not None
     assert lucky.mean > rival.mean
-    assert f"the best is full + tesla: Dice {rival.mean:.3f}" in summary(experiment, found, [])
+    text = summary(experiment, found, [])
+    assert f"the best of those with 3 seeds is full + tesla: Dice {rival.mean:.3f}" in text
+    assert f"Higher, but with fewer seeds: slpt + tesla, {lucky.mean:.3f} (1 seed)." in text
+
+
+def test_differences_are_ranked_at_the_same_budgets_alone(tmp_path: Path) -> None:
+    write_cells(tmp_path, ["full", "slpt", "scratch"], ["random"], [4, 80])
+    found = read_cells(write_cells(tmp_path, ["head", "lora"], ["random"], [4]))
+    told = summary(Experiment.of(found.cells), found, []).splitlines()
+    both, few = (line for line in told if line.startswith("- Against full"))
+    assert ", mean over 4, 80 labelled cases: slpt " in both
+    assert "scratch" in both
+    assert ", with 4 labelled cases: " in few
+    assert "slpt" not in few
+    assert "head" in few
 
 
 def test_few_seeds_have_no_p_value_and_it_says_why(tmp_path: Path) -> None:

@@ -65,6 +65,15 @@ def test_many_methods_have_a_panel_each(tmp_path: Path) -> None:
     assert height > 600
 
 
+def test_more_methods_than_looks_over_all_panels_have_a_panel_each(tmp_path: Path) -> None:
+    names = ["full", *(f"other_{number}" for number in range(5))]
+    cells = write_cells(tmp_path / "cells", names, ["random"], [4, 8], [0])
+    write_report(cells, tmp_path / "few")
+    assert "Grey: the others" not in (tmp_path / "few" / "dice.svg").read_text()
+    write_report(write_cells(cells, ["one_more"], ["kmeans"], [4], [0]), tmp_path / "many")
+    assert "Grey: the others" in (tmp_path / "many" / "dice.svg").read_text()
+
+
 def test_undefined_dice_and_a_reference_that_is_not_there_are_no_problem(tmp_path: Path) -> None:
     names = ["full", *(f"other_{number}" for number in range(7))]
     cells = write_cells(tmp_path / "cells", names, ["random", "tesla"], [4], [0])
