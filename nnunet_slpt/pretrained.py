@@ -30,6 +30,7 @@ from nnunet_slpt.stem import adapted_stem, stem_name
 # What DistributedDataParallel and torch.compile put in front of every name.
 WRAPPERS = ("module.", "_orig_mod.")
 HEADS = "decoder.seg_layers."
+ADDED = {"prompts", "updaters", "scale_shift", "input_prompt", "heads"}  # by a prompt tuning, of any settings
 WHICH_FILE = "Pass the file that nnU-Net writes, for example fold_0/checkpoint_final.pth."
 
 
@@ -118,7 +119,7 @@ def load_backbone(network: FrozenNetwork, pretrained: Pretrained, stem: str | No
         ArchitectureError: a frozen tensor is missing or has another shape, or a weight would be left over.
     """
     frozen = network.frozen_state()
-    added = {name.split(".")[0] for name in network.tuned_state()}
+    added = ADDED | {name.split(".")[0] for name in network.tuned_state()}
     expected = {name: tuple(tensor.shape) for name, tensor in frozen.items()}
     # nnU-Net registers a tensor under up to four names; those that are no one's first are not compared.
     again = set(network.state_dict()) - set(expected)

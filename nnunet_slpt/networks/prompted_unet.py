@@ -128,6 +128,11 @@ class PromptedUNet(nn.Module):
         """The K predictions that ``forward`` averages: logits (K, B, classes, *S)."""
         return self._run(x, range(self.prompts.count), finest_only=True)[0]
 
+    def follow_normalisations(self) -> None:
+        """Change the scales and shifts of those that are there now, after somebody has replaced some."""
+        if self.scale_shift is not None:
+            self.scale_shift.run_inside(self._all_but_the_first())
+
     def frozen_state(self) -> dict[str, Tensor]:
         """Every frozen tensor once, under its first name."""
         return {name: tensor for name, tensor in self._tensors() if name.split(".")[0] in FROZEN_PARTS}

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 INSTANCE = (nn.InstanceNorm1d, nn.InstanceNorm2d, nn.InstanceNorm3d)
-BATCH = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+BATCH = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 class ScaleShift(nn.Module):
@@ -36,10 +36,25 @@ class ScaleShift(nn.Module):
         layers: list[Any] = [layer for layer in frozen.modules() if _can_be_changed(layer)]
         self.scales = nn.ParameterList([torch.zeros_like(layer.weight) for layer in layers])
         self.shifts = nn.ParameterList([torch.zeros_like(layer.bias) for layer in layers])
-        for number, layer in enumerate(layers):
-            # The layer itself stays in its place, for nnU-Net registers it under several names. And what is
-            # tuned is looked up at each call: torch may put other tensors in its place.
-            layer.forward = partial(self._normalise, layer, number)
+        self.run_inside(frozen)
+
+    def run_inside(self, frozen: nn.Module) -> None:
+        """Let the normalisations run with what is tuned; again, where others have come in their place.
+
+        ``SyncBatchNorm.convert_sync_batchnorm`` puts such there, one for each name that a layer is registered
+        under. They have the weights of the old ones, and are known by these.
+
+        Args:
+            frozen: as at first.
+        """
+        numbers: dict[int, int] = {}
+        for module in frozen.modules():
+            layer: Any = module
+            if _can_be_changed(layer):
+                number = numbers.setdefault(id(layer.weight), len(numbers))
+                # The layer itself stays in its place, for nnU-Net registers it under several names. And what
+                # is tuned is looked up at each call: torch may put other tensors in its place.
+                layer.forward = partial(self._normalise, layer, number)
 
     def _normalise(self, layer: Any, number: int, x: Tensor) -> Tensor:
         """As the layer does in evaluation mode."""

@@ -87,6 +87,12 @@ class nnUNetTrainerSLPT(TuningTrainer):
         """The prompted network: all but what is tuned gets pretrained weights."""
         return self.prompted
 
+    def initialize(self) -> None:
+        """As every training; on several GPUs nnU-Net replaces the batch normalisations of a built network."""
+        super().initialize()
+        if self.was_initialized:
+            self.prompted.follow_normalisations()
+
     def get_tr_and_val_datasets(self) -> tuple[Any, Any]:
         """As nnU-Net, after a look at the training cases; the meta prompt starts from their foreground."""
         training, validation = super().get_tr_and_val_datasets()
@@ -146,7 +152,8 @@ class nnUNetTrainerSLPT(TuningTrainer):
             with self.autocast():
                 prompts = self.prompted.prompts()
             leaves = prompts.detach().requires_grad_()
-            self.backward(self.config.weight_diversity * diversity_loss(leaves))
+            share = len(chosen) / self.config.prompts  # of the data terms that one step of all would have
+            self.backward(share * self.config.weight_diversity * diversity_loss(leaves))
             for k in chosen:
                 view = k % views.shape[1]  # there may be one for all prompts
                 target = [level[:, view].to(self.device, non_blocking=True) for level in targets]

@@ -61,16 +61,20 @@ def check_cases(training: nnUNetBaseDataset, validation: nnUNetBaseDataset, avai
             cases without a label, or no foreground in any training case.
     """
     check_numbers(training, validation, available)
-    properties = {case: training.load_case(case)[3] for case in training.identifiers}
-    properties |= {case: validation.load_case(case)[3] for case in validation.identifiers}
-    unlabelled = [case for case, known in properties.items() if known.get(UNLABELLED)]
+    unlabelled, foreground = [], False  # and no more: properties hold thousands of places for each class
+    where = {case: dataset for dataset in (validation, training) for case in dataset.identifiers}
+    for case, dataset in where.items():
+        known = dataset.load_case(case)[3]
+        if known.get(UNLABELLED):
+            unlabelled.append(case)
+        foreground |= dataset is training and _has_foreground(known)
     if unlabelled:
         raise DatasetError(
-            f"{len(unlabelled)} of {len(properties)} cases of this fold have no label: {some(unlabelled)}. "
+            f"{len(unlabelled)} of {len(where)} cases of this fold have no label: {some(unlabelled)}. "
             "They were preprocessed with --unlabelled, for -tr nnUNetTrainerPUNetPretrain. Run "
             "nnunet_slpt_preprocess without it, or leave them out of splits_final.json."
         )
-    if not any(_has_foreground(properties[case]) for case in training.identifiers):
+    if not foreground:
         raise DatasetError(
             f"The labels of all {len(training.identifiers)} training cases are empty: background everywhere. "
             "Label some foreground, check the label values in dataset.json, and preprocess again."

@@ -69,6 +69,8 @@ class TuningTrainer(nnUNetTrainer):
         self.num_iterations_per_epoch = config.iterations_per_epoch
         self.num_val_iterations_per_epoch = config.validation_iterations_per_epoch
         self.has_weights = False
+        # Of one sample nnU-Net would center none on foreground; so each is with the probability of the share.
+        self.probabilistic_oversampling |= self.configuration_manager.batch_size == 1
         if self.device.type == "cpu":
             keep_to_requested_threads()
 
@@ -136,12 +138,12 @@ class TuningTrainer(nnUNetTrainer):
                 )
         self.note_pretrained(None)
 
-    def note_pretrained(self, checkpoint: str | None) -> None:
-        """Start from this checkpoint, whatever the plans recorded.
+    def note_pretrained(self, checkpoint: str | None, sha256: str | None = None) -> None:
+        """Start from this checkpoint, or having started, whatever the plans recorded.
 
         nnU-Net writes its plans beside the model and into the checkpoints: they tell where it came from.
         """
-        self.config = replace(self.config, pretrained_checkpoint=checkpoint, pretrained_sha256=None)
+        self.config = replace(self.config, pretrained_checkpoint=checkpoint, pretrained_sha256=sha256)
         self.plans_manager.plans[PLANS_KEY] = self.config.as_block()
 
     def save_checkpoint(self, filename: str) -> None:
@@ -160,7 +162,8 @@ class TuningTrainer(nnUNetTrainer):
     def load_checkpoint(self, filename_or_checkpoint: str) -> None:
         """As nnU-Net, if the settings are still the checkpoint's; it holds the frozen weights too."""
         with self._leaving_nothing_behind():
-            check_same_settings(read_checkpoint(filename_or_checkpoint), self.config)
+            checkpoint = read_checkpoint(filename_or_checkpoint)
+            check_same_settings(checkpoint, self.config)
             try:
                 super().load_checkpoint(filename_or_checkpoint)
             except (KeyError, RuntimeError, ValueError) as error:
@@ -170,6 +173,8 @@ class TuningTrainer(nnUNetTrainer):
                     "which serves inference alone? Restore its plans, or train anew without --c."
                 ) from error
         self.has_weights = True
+        origin = checkpoint.plans.get(PLANS_KEY, {})
+        self.note_pretrained(origin.get("pretrained_checkpoint"), origin.get("pretrained_sha256"))
 
     def get_tr_and_val_datasets(self) -> tuple[Any, Any]:
         """As nnU-Net, after a look at the training cases."""

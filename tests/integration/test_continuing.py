@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -86,6 +87,26 @@ def test_continuing_needs_no_pretrained_file(task: Any) -> None:
     task.pretrained.unlink()
     task.trainer(continued=True).on_train_start()
     assert "-pretrained_weights" not in task.log()
+
+
+def test_a_continued_run_still_tells_where_it_came_from(task: Any) -> None:
+    task.set_block(pretrained_checkpoint="/models/planned.pth", pretrained_sha256="00")
+    task.interrupt(task.trainer(pretrained=task.pretrained), before_epoch=1)
+    task.trainer(continued=True).run_training()
+    for block in (
+        json.loads((task.output().parent / "plans.json").read_text())["slpt"],
+        task.checkpoint()["init_args"]["plans"]["slpt"],
+    ):
+        assert (block["pretrained_checkpoint"], block["pretrained_sha256"]) == (str(task.pretrained), None)
+
+
+def test_of_a_batch_of_one_some_are_centered_on_foreground(task: Any) -> None:
+    task.change_plans(lambda plans: plans["configurations"]["3d_fullres"].update(batch_size=1))
+    trainer = task.trainer(pretrained=task.pretrained)
+    trainer.on_train_start()
+    loader = trainer.dataloader_train.data_loader
+    drawn = [loader.get_do_oversample(0) for _ in range(60)]
+    assert 0 < sum(drawn) < 60
 
 
 def test_a_finished_run_can_be_made_longer(finished: Any) -> None:

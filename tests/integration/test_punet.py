@@ -89,6 +89,25 @@ def test_a_class_is_trained_by_itself_or_with_the_others(task: Any, pretrained: 
         assert predicted(task).shape == (20, 22, 24)
 
 
+def test_where_one_pass_serves_all_classes_each_has_the_loss_that_it_would_have_alone(
+    task: Any, pretrained: Path
+) -> None:
+    task.trainer_name = TUNER
+    punet_plans(task, tuned="head")
+    trainer = task.trainer(pretrained=pretrained)
+    trainer.on_train_start()
+    assert trainer.punet.groups == [["organ", "lesion"]]
+    batch = next(trainer.dataloader_train)
+    with torch.no_grad():
+        alone = [
+            trainer.class_loss(
+                trainer.network(batch["data"], [name]), trainer.classes.target(batch["target"], [name])
+            )
+            for name in ("organ", "lesion")
+        ]
+    assert float(trainer.train_step(batch)["loss"]) == pytest.approx(float(sum(alone)) / 2, rel=1e-4)
+
+
 @pytest.mark.parametrize("stage", ["pretraining", "tuning"])
 def test_a_run_continued_equals_one_never_stopped(task: Any, pretrained: Path, stage: str) -> None:
     weights = None if stage == "pretraining" else pretrained

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from nnunetv2.training.loss.compound_losses import DC_and_BCE_loss
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
-from torch import nn
+from torch import Tensor, nn
 
 from nnunet_slpt.config import PUNetConfig
 from nnunet_slpt.networks.punet import LabelPUNet
@@ -71,7 +71,7 @@ class nnUNetTrainerPUNet(PUNetTrainer):
 
     @cached_property
     def class_loss(self) -> nn.Module:
-        """nnU-Net's loss for regions, on one class or several at a time."""
+        """nnU-Net's loss for regions, on one class against the rest."""
         loss: nn.Module = DC_and_BCE_loss(
             {},
             {
@@ -89,14 +89,20 @@ class nnUNetTrainerPUNet(PUNetTrainer):
         data = batch["data"].to(self.device, non_blocking=True)
         label_map = batch["target"].to(self.device, non_blocking=True)
         self.optimizer.zero_grad(set_to_none=True)
-        losses, seen = [], []
+        losses: list[Tensor] = []
+        seen: list[Tensor] = []
         with self.without_sync():
             for names in self.punet.groups:
                 target = self.classes.target(label_map, names)
                 with self.autocast():
-                    value = self.class_loss(self.network(data, names), target)
+                    logits = self.network(data, names)
+                    # Class by class: together, Dice would be their mean and cross-entropy their sum.
+                    values = [
+                        self.class_loss(logits[:, [one]], target[:, [one, -1]]) for one in range(len(names))
+                    ]
+                    value = torch.stack(values).sum()
                 self.backward(value)
-                losses.append(value.detach())
+                losses.extend(one.detach() for one in values)
                 seen.append(target[:, :-1].any())
         self.take_step(has_foreground=bool(torch.stack(seen).any()))
         return {"loss": torch.stack(losses).mean().cpu().numpy()}

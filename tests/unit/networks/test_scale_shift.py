@@ -101,3 +101,17 @@ def test_weights_that_torch_puts_in_place_take_effect(network: nn.Module) -> Non
     drawn = {name: torch.randn_like(one) for name, one in changes.state_dict().items()}
     changes.load_state_dict(drawn, assign=True)
     assert not torch.allclose(network(images())[0], before)
+
+
+def test_normalisations_that_were_replaced_run_with_it_too() -> None:
+    network = plain(**BATCH_NORM)
+    freeze(network)
+    changes = ScaleShift(network)
+    draw(changes)
+    before = network(images())
+    replaced = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+    changes.run_inside(replaced)
+    after = replaced(images())
+    all_close(after, before)
+    sum(one.sum() for one in after).backward()
+    assert all(one.grad is not None for one in changes.parameters())

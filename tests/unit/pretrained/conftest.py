@@ -67,8 +67,8 @@ def backbone():
 def prompted():
     """Build a prompted network around such a U-Net."""
 
-    def build(classes=2, prompts=2, axes=3, **kinds):
-        config = PromptConfig(prompts=prompts, prompt_channels=2)
+    def build(classes=2, prompts=2, axes=3, settings=None, **kinds):
+        config = PromptConfig(prompts=prompts, prompt_channels=2, **(settings or {}))
         return PromptedUNet(
             build_backbone(axes, **kinds), (8,) * axes, classes, config, deep_supervision=True
         )

@@ -29,6 +29,14 @@ def test_a_tuned_network_serves_as_base_of_another_tuning(save_weights, prompted
     assert pretrained_heads(base) == []
 
 
+@pytest.mark.parametrize("settings", [{"scale_shift": False}, {"updaters": False}])
+def test_whatever_parts_the_two_tunings_have(save_weights, prompted, settings):
+    first, second = prompted(classes=4), prompted(settings=settings)
+    for one, other in ((first, second), (second, first)):
+        load_backbone(other, read_checkpoint(save_weights(one.state_dict())))
+        assert base_hash(other.frozen_state()) == base_hash(one.frozen_state())
+
+
 @pytest.mark.parametrize(
     ("kinds", "words"),
     [
