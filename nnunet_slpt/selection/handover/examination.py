@@ -29,7 +29,7 @@ from nnunet_slpt.errors import DatasetError
 from nnunet_slpt.selection.desk import Desk
 from nnunet_slpt.selection.handover.deliveries import Delivery
 from nnunet_slpt.selection.handover.effort import Effort, effort_of
-from nnunet_slpt.selection.handover.prelabel import EARLIER, OPEN, PREDICTED
+from nnunet_slpt.selection.handover.prelabel import EARLIER, OPEN, PREDICTED, is_as_written
 
 Digest = str
 
@@ -165,8 +165,7 @@ class Examiner:
         folder = found.file.resolve().parent
         if folder.parent != self.desk.store.folder.resolve() or not folder.name.endswith(OPEN):
             return False
-        predicted = folder.with_name(folder.name.removesuffix(OPEN) + PREDICTED)
-        return found.sha256 == files.hash_of(predicted / found.file.name)
+        return is_as_written(found.file, folder.with_name(folder.name.removesuffix(OPEN) + PREDICTED))
 
     def _predictions(self, found: Finding, ending: str) -> list[Path]:
         """All that was ever predicted for a case, the last of its round first."""

@@ -4,11 +4,20 @@ Each prediction is written twice: for the annotators, who may correct it where i
 that ``nnunet_slpt_collect`` can tell what was changed. Must not import nnU-Net itself.
 """
 
-__all__ = ["EARLIER", "OPEN", "PREDICTED", "check_prelabel", "prelabel", "write_prelabels"]
+__all__ = [
+    "EARLIER",
+    "OPEN",
+    "PREDICTED",
+    "check_prelabel",
+    "is_as_written",
+    "prelabel",
+    "write_prelabels",
+]
 
 import importlib.metadata
 import json
 from collections.abc import Callable, Mapping, Sequence
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +124,17 @@ def write_prelabels(sight: Sight, store: RoundStore, number: int, names: Sequenc
     _tell(sight, to_ours, len(images), begun, opened, say)
 
 
+def is_as_written(file: Path, predicted: Path) -> bool:
+    """Whether a file of the annotators' folder is one that ``write_prelabels`` has put there.
+
+    Args:
+        file: that may have been saved since.
+        predicted: the folder beside theirs. A run may have been killed between the two: earlier ones count.
+    """
+    written = (predicted / file.name, *predicted.glob(f"{EARLIER}/*/{escape(file.name)}"))
+    return files.hash_of(file) in [files.hash_of(one) for one in written if one.exists()]
+
+
 def _keep(contents: Mapping[str, bytes], predicted: Path, earlier: Path) -> None:
     """A copy of what is there under these names, where it is about to become something else."""
     for name, content in contents.items():
@@ -143,7 +163,7 @@ def _write_worklist(store: RoundStore, opened: Path, predicted: Path) -> None:
 
 
 def _is_begun(name: str, opened: Path, predicted: Path) -> bool:
-    return (opened / name).exists() and files.hash_of(opened / name) != files.hash_of(predicted / name)
+    return (opened / name).exists() and not is_as_written(opened / name, predicted)
 
 
 def _translated(labels: NDArray[Any], to_ours: dict[int, int]) -> NDArray[np.uint16]:

@@ -261,6 +261,15 @@ def test_the_annotators_folder_of_a_round_that_was_taken_back(clinic, capsys):
     assert told[0]["effort"]["changed_voxels"] > 0
 
 
+def test_a_run_killed_between_the_two_copies_leaves_no_annotators_work(clinic, capsys):
+    clinic.prelabel("a", clinic.drawn("b"))
+    (clinic.predicted / "earlier" / "00").mkdir(parents=True)
+    (clinic.predicted / "a.nii.gz").rename(clinic.predicted / "earlier" / "00" / "a.nii.gz")
+    clinic.bring("a", clinic.drawn("c"), folder=clinic.predicted)  # and not yet in their folder
+    assert clinic.collect(folder=clinic.opened) == 0
+    assert "1 not begun" in capsys.readouterr().out
+
+
 def test_equal_labels_of_one_class_alone_are_no_copies(clinic):
     for case in "ab":
         clinic.bring(case, np.ones((6, 7, 8), np.uint8))
