@@ -121,7 +121,8 @@ def methods_table(comparison: str, budget: int, reference: str, pattern: str) ->
     cells = [
         cell
         for cell in cells_of(comparison)
-        if cell.budget == budget and (cell.method == reference or re.fullmatch(pattern, cell.method))
+        if (cell.strategy, cell.budget) == ("random", budget)
+        and (cell.method == reference or re.fullmatch(pattern, cell.method))
     ]
     experiment = Experiment.of(cells, reference)
     levels = {one: experiment.spread(one, budget) for one in experiment.ways}

@@ -37,7 +37,7 @@ def write_dataset(
     seed: int = 0,
     spec: SyntheticCT | None = None,
 ) -> Path:
-    """Write ``DatasetXXX_Name`` with training and test cases; what is there already is written again.
+    """Write ``DatasetXXX_Name`` with training and test cases; what was there of them is removed.
 
     Test cases are numbered after the training cases and have labels too, in ``labelsTs``.
 

@@ -216,7 +216,7 @@ def _found_cases(folder: Path, ending: str, known: set[str], problems: Problems)
 
 
 def _check_channels(cases: Mapping[str, Images], channels: int, ending: str, problems: Problems) -> None:
-    # A file may hold all channels (colour pictures, 4D images): image_checks.py counts what is inside.
+    # A file may hold all channels (colour pictures): image_checks.py counts what is inside.
     if all(set(images) == {0} for images in cases.values()):
         return
     for name, images in sorted(cases.items()):

@@ -38,7 +38,7 @@ from nnunet_slpt.errors import DatasetError, in_lines
 
 Read = tuple[NDArray[np.float32], dict[str, Any]]
 BLOCK_BYTES = 1 << 20
-_SILENCE = threading.RLock()  # what is redirected is the whole process's, not the thread's
+_SILENCE = threading.RLock()  # what is redirected and logged is the whole process's, not the thread's
 
 
 class ImageReader(Protocol):
@@ -235,27 +235,24 @@ def _quietly() -> Iterator[list[str]]:
     A TIFF that has lost its last slices is read without them, and nothing but the log tells.
     """
     complaints, log = _Complaints(), logging.getLogger("tifffile")
-    log.addHandler(complaints)
-    try:
-        with (
-            _SILENCE,
-            redirect_stdout(io.StringIO()),
-            redirect_stderr(io.StringIO()),
-            warnings.catch_warnings(),
-        ):
-            warnings.simplefilter("ignore")
+    nobody = io.StringIO()
+    with _SILENCE, redirect_stdout(nobody), redirect_stderr(nobody), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        log.addHandler(complaints)
+        try:
             yield complaints.messages
-    finally:
-        log.removeHandler(complaints)
+        finally:
+            log.removeHandler(complaints)
 
 
 def _read_whole(file: Path, reader: ImageReader) -> Read:
     voxels, properties = read_file(file, lambda name: reader.read_images([name]))
     # As SimpleITKIO.write_seg (imageio/simpleitk_reader_writer.py) refuses to, after a whole training.
-    if len(voxels) > 1 and "sitk_stuff" in properties:
+    about = properties.get("sitk_stuff")
+    if about and (len(voxels) > 1 or len(about["spacing"]) > 3):
         raise DatasetError(
-            f"{file.name}: it holds {len(voxels)} channels, and nnU-Net can write no prediction for such a "
-            "file. Write each channel into one of its own, NAME_0000, NAME_0001 and so on"
+            f"{file.name}: it has a fourth axis, of {len(voxels)} channel(s), and nnU-Net can write no "
+            "prediction for it. Write each channel into a file of three axes, NAME_0000, NAME_0001 and so on"
         )
     wrong = voxels.size - int(np.isfinite(voxels).sum())
     if voxels.size == 0:

@@ -54,8 +54,11 @@ def check_entry(raw: Path, cases: Sequence[Case]) -> None:
     Raises:
         DatasetError: there are such cases.
     """
-    images = Path(os.path.abspath(raw)) / "imagesTr"
-    lost = [case.name for case in cases if not case.labelled and case.images[0].parent != images]
+    images = raw / "imagesTr"
+    inside = {os.path.realpath(file) for file in images.iterdir()} if images.is_dir() else set()
+    lost = [
+        case.name for case in cases if not case.labelled and os.path.realpath(case.images[0]) not in inside
+    ]
     if lost:
         raise DatasetError(
             f"--write_dataset_entry lists the labelled cases alone; {len(lost)} without a label are known by "

@@ -3,7 +3,7 @@
 Owns stages, pooling and normalisation of the features. Must not import nnU-Net.
 """
 
-__all__ = ["NORMALISATIONS", "STAGES", "FeatureSums", "feature_matrix"]
+__all__ = ["STAGES", "FeatureSums", "feature_matrix"]
 
 from collections.abc import Sequence
 
@@ -15,7 +15,6 @@ from torch import Tensor
 
 _POOL = {2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
 STAGES = ("all", "deep_half", "deepest")
-NORMALISATIONS = ("standardised", "none")
 
 
 class FeatureSums:
@@ -55,17 +54,14 @@ def _mean_and_deviation(sums: NDArray[np.float64]) -> NDArray[np.float32]:
 def feature_matrix(
     cases: Sequence[Sequence[NDArray[np.float32]]],
     stages: str = "deep_half",
-    deviations: bool = False,
-    normalisation: str = "standardised",
 ) -> NDArray[np.float32]:
-    """One row a case, in which every stage weighs the same.
+    """One row a case of its channels' means, in which every stage weighs the same.
+
+    Each column has mean 0 and variance 1 over the cases, and is divided by the root of its stage's columns.
 
     Args:
         cases: for each case (2, C_s) of each stage, as ``FeatureSums`` gives them.
         stages: ``all``, ``deep_half`` or ``deepest``.
-        deviations: the channels' standard deviations beside their means.
-        normalisation: ``standardised`` gives each column mean 0 and variance 1 over the cases and divides a
-            stage by the root of its columns; ``none`` leaves the pooled values.
 
     Returns:
         (cases, columns).
@@ -74,9 +70,8 @@ def feature_matrix(
     first = {"all": 0, "deep_half": depth // 2, "deepest": depth - 1}[stages]
     blocks = []
     for stage in range(first, depth):
-        block = np.stack([case[stage][: 1 + deviations].ravel() for case in cases]).astype(np.float64)
-        if normalisation == "standardised":
-            block -= block.mean(0)
-            block /= np.maximum(block.std(0), 1e-6) * block.shape[1] ** 0.5
+        block = np.stack([case[stage][0] for case in cases]).astype(np.float64)
+        block -= block.mean(0)
+        block /= np.maximum(block.std(0), 1e-6) * block.shape[1] ** 0.5
         blocks.append(block)
     return np.concatenate(blocks, 1).astype(np.float32)

@@ -199,7 +199,7 @@ class _Round:
         told = PARAMETERS.search(self.steps.text(self.name("tune")))
         frozen, tuned = (int(number.replace(",", "")) for number in told.groups()) if told else (None, None)
         return {
-            "train_seconds": None if CONTINUE in found["command"] else found["seconds"],
+            "train_seconds": None if CONTINUE in found.get("command", ()) else found["seconds"],
             "peak_memory_bytes": found["peak_memory_bytes"],
             "parameters": None if frozen is None or tuned is None else frozen + tuned,
             "tuned_parameters": tuned,

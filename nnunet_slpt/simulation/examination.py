@@ -5,21 +5,21 @@ Must not import torch.
 
 __all__ = ["examine"]
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 from nnunet_slpt.datasets import Case
+from nnunet_slpt.datasets.image_checks import image_files
 from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.errors import SimulationError, in_lines
-from nnunet_slpt.files import read_bytes, write_json
 from nnunet_slpt.preprocessing.checks import find_problems
 from nnunet_slpt.preprocessing.recipe import Recipe
+from nnunet_slpt.selection.cache import CaseCache, cache_key
 from nnunet_slpt.simulation.source import Source
 
 
 def examine(
-    source: Source, recipe: Recipe, processes: int, record: Path, say: Callable[[str], object]
+    source: Source, recipe: Recipe, processes: int, folder: Path, say: Callable[[str], object]
 ) -> None:
     """Look into the images and labels of all cases that choose, train or judge, as preprocessing does.
 
@@ -27,29 +27,30 @@ def examine(
         source: the labelled dataset.
         recipe: of the plans that all campaigns tune with.
         processes: at most so many look at the same time.
-        record: what was looked at before and is not looked at again unless it was written to since.
+        folder: tells what was found good before; it is looked at again if it was written to since.
         say: told what somebody should look at.
 
     Raises:
         SimulationError: a case cannot be used.
     """
-    cases = [source.cases[name] for name in (*source.pool, *source.test)]
-    before = json.loads(read_bytes(record)) if record.exists() else {}
-    now = {case.name: _state(case) for case in cases}
-    new = [case for case in cases if before.get(case.name) != now[case.name]]
+    good = CaseCache(folder)
+    keys = {name: _state(source.cases[name]) for name in (*source.pool, *source.test)}
+    new = [source.cases[name] for name, key in keys.items() if good.read(name, key) is None]
     if not new:
         return
     with Workers(processes) as workers:
         problems = find_problems(new, recipe, workers, say)
+    for case in new:
+        if case.name not in problems:
+            good.write(case.name, keys[case.name], {})
     if problems:
         raise SimulationError(
             f"{len(problems)} case(s) cannot be used:\n{in_lines(problems)}\n"
             "Correct these files, or leave the cases out (--pool, --test). Nothing was trained."
         )
-    write_json(record, before | now)
 
 
-def _state(case: Case) -> list[list[str | int]]:
+def _state(case: Case) -> str:
     """Changes when one of its files is written to."""
-    files = [(file, file.stat()) for file in (*case.images, case.label)]
-    return [[str(file), about.st_size, about.st_mtime_ns] for file, about in files]
+    files = [(file, file.stat()) for file in (*image_files(case), case.label)]
+    return cache_key(files=[(str(file), about.st_size, about.st_mtime_ns) for file, about in files])

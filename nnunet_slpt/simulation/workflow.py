@@ -53,7 +53,8 @@ def simulate(request: Request, say: Say = print) -> bool:
     plan = plan_simulation(request)
     say(plan.text())
     shared = _prepare(plan)
-    _examine(plan, shared, say)
+    if len(plan.finished) < len(plan.all_cells):
+        _examine(plan, shared, say)
     settings = _settings(plan)
     gpus: queue.Queue[str | None] = queue.Queue()
     for number in range(request.jobs):
@@ -121,7 +122,7 @@ def _examine(plan: Plan, shared: Path, say: Say) -> None:
     source, kind = plan.source, next(iter(plan.models.by_network))
     home = shared / "preprocessed" / source.folder.name
     (recipe,) = read_recipes(home, PLANS[kind], [plan.models.configuration], source.dataset_json)
-    examine(source, recipe, max(plan.request.processes, 1), shared / "examined.json", say)
+    examine(source, recipe, max(plan.request.processes, 1), shared / "examined", say)
 
 
 @contextmanager

@@ -99,15 +99,15 @@ def _levels(experiment: Experiment) -> Iterator[str]:
         beside = ", the reference itself"
     among = f" of those with {_count(best.n, 'seed')}" if any(level.n < best.n for level, _ in there) else ""
     yield f"With {fewest} labelled cases the best{among} is {way(one)}: Dice {_level(best)}{beside}."
-    higher, other = max(there, key=lambda pair: pair[0].mean or 0)
-    if other != one:
-        yield f"Higher, but with fewer seeds: {way(other)}, {_level(higher)}."
     full = experiment.spread(experiment.reference, most).mean
     if full and most > fewest:
         said = f"That is {best.mean / full:.0%} of the {number(full)} that the reference reaches with {most}"
         if usual.mean and one != experiment.reference:
             said += f"; the reference with {fewest} reaches {usual.mean / full:.0%}"
         yield f"{said}."
+    higher, other = max(there, key=lambda pair: pair[0].mean or 0)
+    if (higher.mean or 0) > best.mean:
+        yield f"Higher, but with fewer seeds: {way(other)}, {_level(higher)}."
 
 
 def _level(one: Spread) -> str:

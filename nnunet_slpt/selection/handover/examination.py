@@ -179,7 +179,10 @@ class Examiner:
     def _compare_with_prelabels(self, found: Finding, label: Label, predictions: Sequence[Path]) -> None:
         """The effort is against the first prediction, unless the label is one of the others."""
         for file in predictions:
-            predicted = read_label(file, self.reader.read_seg).voxels
+            try:
+                predicted = read_label(file, self.reader.read_seg).voxels
+            except DatasetError:  # a damaged prediction is no fault of the label
+                continue
             if predicted.shape != label.voxels.shape:
                 continue
             if np.array_equal(predicted, label.voxels):

@@ -193,22 +193,26 @@ def test_the_key_notices_every_change(scans):
     assert len(set(keys)) == len(keys) == 8
 
 
-def test_readers_at_work_in_two_threads_leave_the_output_as_it_was(scans):
-    case, before = scans.case(), (sys.stdout, sys.stderr)
-    begun, go_on = threading.Event(), threading.Event()
+def test_readers_at_work_in_two_threads_leave_the_output_as_it_was(scans, monkeypatch):
+    for stream in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, stream, getattr(sys, stream))
+    file, before = scans.case().images[0], (sys.stdout, sys.stderr)
+    begun, go_on = ([threading.Event(), threading.Event()] for _ in range(2))
 
-    def read(_: str) -> Any:
-        begun.set()
-        assert go_on.wait(10)
+    def read(number: int) -> Any:
+        begun[number].set()
+        assert go_on[number].wait(10)
         return np.ones((1, 2, 2, 2), np.float32), {}
 
-    first = threading.Thread(target=read_file, args=(case.images[0], read))
-    first.start()
-    assert begun.wait(10)
-    second = threading.Thread(target=find_reader, args=([case], {"file_ending": ".nii.gz"}))
-    second.start()
-    second.join(0.2)  # it would be inside by now
-    go_on.set()
-    first.join()
-    second.join()
+    threads = [
+        threading.Thread(target=read_file, args=(file, lambda _, number=number: read(number)))
+        for number in (0, 1)
+    ]
+    threads[0].start()
+    assert begun[0].wait(10)
+    threads[1].start()
+    begun[1].wait(0.2)  # it is inside by then only if nothing holds it up
+    for number in (0, 1):  # the first to come leaves first
+        go_on[number].set()
+        threads[number].join()
     assert (sys.stdout, sys.stderr) == before

@@ -166,15 +166,17 @@ def test_a_colour_picture_holds_three_channels(scans):
     assert scans.problem(case, ".png", channels=1) == "its 1 file(s) hold 3 channel(s), expected 1"
 
 
-def test_a_volume_with_a_fourth_axis_is_refused_since_nnunet_could_not_write_a_prediction(scans):
-    volumes = [SimpleITK.GetImageFromArray(scans.voxels(seed)) for seed in (0, 1)]
-    file = scans.folder / "a_0000.nii.gz"
+@pytest.mark.parametrize("channels", [1, 2])
+def test_a_volume_with_a_fourth_axis_is_refused_since_nnunet_could_not_write_a_prediction(scans, channels):
+    volumes = [SimpleITK.GetImageFromArray(scans.voxels(seed)) for seed in range(channels)]
+    file = scans.folder / "a_0000.nrrd"
     SimpleITK.WriteImage(SimpleITK.JoinSeries(volumes), str(file))
-    assert scans.problem(scans.of([file]), channels=2).startswith("a_0000.nii.gz: it holds 2 channels")
-    reader = find_reader([scans.of([file])], {"file_ending": ".nii.gz"})
+    problem = scans.problem(scans.of([file]), ".nrrd", channels=channels)
+    assert problem.startswith(f"a_0000.nrrd: it has a fourth axis, of {channels} channel(s)")
+    reader = find_reader([scans.of([file])], {"file_ending": ".nrrd"})
     voxels, properties = reader.read_images([str(file)])
     with pytest.raises(AssertionError):
-        reader.write_seg(np.zeros(voxels.shape[1:], np.uint8), str(scans.folder / "b.nii.gz"), properties)
+        reader.write_seg(np.zeros(voxels.shape[1:], np.uint8), str(scans.folder / "b.nrrd"), properties)
 
 
 def test_without_a_number_of_channels_any_is_right(scans):
