@@ -8,14 +8,11 @@ __all__ = [
     "check_images",
     "check_one",
     "find_reader",
-    "image_files",
-    "image_key",
     "read_case",
     "read_file",
     "refuse_or_skip",
 ]
 
-import hashlib
 import io
 import logging
 import threading
@@ -37,7 +34,6 @@ from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.errors import DatasetError, in_lines
 
 Read = tuple[NDArray[np.float32], dict[str, Any]]
-BLOCK_BYTES = 1 << 20
 _SILENCE = threading.RLock()  # what is redirected and logged is the whole process's, not the thread's
 
 
@@ -164,25 +160,6 @@ def refuse_or_skip(problems: Mapping[str, str], skip_unreadable: bool) -> frozen
     return frozenset(problems)
 
 
-def image_files(case: Case) -> list[Path]:
-    """All files that decide a case's voxels and spacing: its images, and a TIFF's file of spacings."""
-    return [*case.images, *_spacing_files(case.images[0])]
-
-
-def image_key(case: Case) -> str:
-    """SHA-256 over the bytes of the image files in their order, and over a TIFF's file of spacings.
-
-    Other bytes, another order or one file more give another key; names and folders do not matter.
-
-    Args:
-        case: whose images are hashed; labels are not looked at. A file that cannot be opened counts as such.
-    """
-    digest = hashlib.sha256()
-    for file in image_files(case):
-        digest.update(_file_digest(file))
-    return digest.hexdigest()
-
-
 def read_file(file: Path, read: Callable[[str], Read]) -> Read:
     """Voxels (C, X, Y, Z) and properties of a file that is whole.
 
@@ -273,20 +250,3 @@ def _check_geometry(file: Path, got: Geometry, first: Geometry) -> None:
 def _words(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return f"{type(error).__name__}: {lines[-1].strip()}"[:120] if lines else type(error).__name__
-
-
-def _spacing_files(image: Path) -> list[Path]:
-    """Where nnU-Net's Tiff3DIO looks for the spacing (imageio/tif_reader_writer.py)."""
-    file = image.with_name(f"{image.stem[: -len('_0000')]}.json")
-    return [file] if image.suffix.lower() in {".tif", ".tiff"} and file.is_file() else []
-
-
-def _file_digest(file: Path) -> bytes:
-    digest = hashlib.sha256()
-    try:
-        with file.open("rb") as stream:
-            for block in iter(partial(stream.read, BLOCK_BYTES), b""):
-                digest.update(block)
-    except OSError as error:
-        digest.update(f"cannot be read: {error.errno}".encode())
-    return digest.digest()

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_slpt.datasets.label_checks import LabelValues
 from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.doctor.looks import Look, look_at
 from nnunet_slpt.planners.draft import Request, new_plans, settings_for
@@ -32,11 +31,6 @@ class Seen(Target):
     """
 
     models_reader: str = field(default="SimpleITKIO", kw_only=True)
-
-    @cached_property
-    def label_values(self) -> LabelValues:
-        """What labels may hold."""
-        return LabelValues.of(self.dataset_json)
 
     @cached_property
     def looks(self) -> list[Look]:

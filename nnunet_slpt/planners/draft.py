@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_slpt.config import PLANS_KEY, TrainingConfig
-from nnunet_slpt.datasets.label_checks import LabelValues
 from nnunet_slpt.errors import PlanningError
 from nnunet_slpt.label_outputs import has_regions
 from nnunet_slpt.model_folder import Model, read_model
@@ -138,7 +137,7 @@ def draft_plans(request: Request) -> Draft:
         ConfigError: a setting of the tuning is out of range.
     """
     target = Target.of(request.dataset, request.processes)
-    LabelValues.of(target.dataset_json)  # or there is nothing to plan for
+    target.label_values  # noqa: B018  without a usable dataset.json there is nothing to plan for
     findings = findings_of_name(request.plans_name, target, request.overwrite)
     model = read_model(request.model, request.configuration, request.fold, request.checkpoint)
     comparison = Comparison(model, in_todays_format(model.plans, model.configuration), target, request.stem)

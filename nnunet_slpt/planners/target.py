@@ -25,6 +25,7 @@ from nnunet_slpt.datasets import (
 )
 from nnunet_slpt.datasets.fingerprint import FINGERPRINT, extract_fingerprint, knows_intensities
 from nnunet_slpt.datasets.image_checks import ImageReader, check_one, find_reader
+from nnunet_slpt.datasets.label_checks import LabelValues
 from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.errors import DatasetError
 from nnunet_slpt.files import read_bytes
@@ -67,6 +68,11 @@ class Target:
     def dataset_json(self) -> dict[str, Any]:
         """The raw dataset's description."""
         return read_dataset_json(self.raw)
+
+    @cached_property
+    def label_values(self) -> LabelValues:
+        """What labels may hold."""
+        return LabelValues.of(self.dataset_json)
 
     @cached_property
     def cases(self) -> list[Case]:

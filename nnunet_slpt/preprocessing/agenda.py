@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nnunet_slpt.datasets import Case
-from nnunet_slpt.datasets.image_checks import image_files
+from nnunet_slpt.datasets.image_files import image_files
 from nnunet_slpt.errors import some
 from nnunet_slpt.preprocessing.recipe import Recipe
 from nnunet_slpt.preprocessing.stamps import renewed

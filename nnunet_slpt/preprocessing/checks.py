@@ -4,12 +4,12 @@ Asks the checks of ``nnUNetv2_plan_and_preprocess --verify_dataset_integrity``, 
 it is given. Reads with nnU-Net's readers, and writes nothing.
 """
 
-__all__ = ["Finding", "Question", "check", "find_problems"]
+__all__ = ["find_problems"]
 
 import io
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stdout
-from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from nnunetv2.experiment_planning.verify_dataset_integrity import check_cases, verify_labels
@@ -21,20 +21,7 @@ from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.preprocessing.recipe import Recipe
 
 
-@dataclass(frozen=True)
-class Question:
-    """What is asked of a case.
-
-    Args:
-        case: which.
-        recipe: tells the reader, the number of channels and the values of labels.
-    """
-
-    case: Case
-    recipe: Recipe
-
-
-class Finding(NamedTuple):
+class _Finding(NamedTuple):
     """What was found, in words.
 
     Args:
@@ -46,31 +33,26 @@ class Finding(NamedTuple):
     warning: str = ""
 
 
-def check(question: Question) -> Finding:
-    """Look into a case's images and, if it has one, its label.
-
-    Args:
-        question: about which case.
-    """
-    case, recipe = question.case, question.recipe
+def _check(case: Case, recipe: Recipe) -> _Finding:
+    """Look into a case's images and, if it has one, its label."""
     reader = recipe.plans.image_reader_writer_class
     channels = channel_count(recipe.dataset_json)
     problem = check_one(case, reader(), channels)
     if problem or not case.labelled:
-        return Finding(problem or "")
+        return _Finding(problem or "")
     told = io.StringIO()
     try:
         # A label that is cut short is read as background where it ends.
         if words := damage(case.label):
-            return Finding(f"{case.label.name}: {words}")
+            return _Finding(f"{case.label.name}: {words}")
         with redirect_stdout(told):  # nnU-Net prints what it finds
             good = verify_labels(str(case.label), reader, recipe.label_values) and check_cases(
                 [str(file) for file in case.images], str(case.label), channels, reader
             )
     except Exception as error:  # noqa: BLE001  a damaged file can make a reader raise anything
-        return Finding(f"{case.label.name} cannot be read, or compared with the images: {error!r}")
+        return _Finding(f"{case.label.name} cannot be read, or compared with the images: {error!r}")
     words = " ".join(told.getvalue().split())
-    return Finding(warning=words) if good else Finding(words)
+    return _Finding(warning=words) if good else _Finding(words)
 
 
 def find_problems(
@@ -88,10 +70,9 @@ def find_problems(
         Name → why it cannot be used, of the cases that cannot.
     """
     problems = {}
-    questions = [Question(case, recipe) for case in cases]
-    for question, finding in workers.each(check, questions, "Checking images and labels"):
+    for case, finding in workers.each(partial(_check, recipe=recipe), cases, "Checking images and labels"):
         if finding.problem:
-            problems[question.case.name] = finding.problem
+            problems[case.name] = finding.problem
         elif finding.warning:
-            say(f"{question.case.name}: {finding.warning}")
+            say(f"{case.name}: {finding.warning}")
     return problems

@@ -3,13 +3,13 @@
 Owns when a remembered case still counts. Must not import torch or nnU-Net.
 """
 
-__all__ = ["CaseCache", "cache_key"]
+__all__ = ["CaseCache", "cache_key", "state_of"]
 
 import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,16 @@ def cache_key(**what: Any) -> str:
         what: anything that JSON holds.
     """
     return hashlib.sha256(json.dumps({"format": FORMAT} | what, sort_keys=True).encode()).hexdigest()
+
+
+def state_of(files: Iterable[Path]) -> str:
+    """A key that changes when one of the files is written to: size and time, as version control does it.
+
+    Args:
+        files: that are there.
+    """
+    states = [(str(file), (about := file.stat()).st_size, about.st_mtime_ns) for file in files]
+    return cache_key(files=states)
 
 
 class CaseCache:

@@ -36,7 +36,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return _status(arguments)
     if arguments.undo:
         return _undo(arguments)
-    if not arguments.n and (arguments.n is not None or not arguments.prelabel):
+    if arguments.n == "" or (arguments.n is None and not arguments.prelabel):
         raise SelectionError("-n is missing: how many cases to choose, such as -n 10 or -n 5%.")
     request = _request(arguments)
     _set_threads(request.device)

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from nnunet_slpt.datasets.cases import Case
-from nnunet_slpt.datasets.image_checks import check_images, image_files, image_key, refuse_or_skip
-from nnunet_slpt.selection.cache import CaseCache, cache_key
+from nnunet_slpt.datasets.image_checks import check_images, refuse_or_skip
+from nnunet_slpt.datasets.image_files import image_files, image_key
+from nnunet_slpt.selection.cache import CaseCache, state_of
 from nnunet_slpt.selection.request import Request
 
 
@@ -35,7 +36,7 @@ def usable_images(
         DatasetError: images that cannot be used, unless they are skipped.
     """
     cache = CaseCache(folder / "images")
-    stats = {case.name: _state(case) for case in cases}
+    stats = {case.name: state_of(image_files(case)) for case in cases}
     known = {case.name: cache.read(case.name, stats[case.name]) for case in cases}
     unknown = [case for case in cases if known[case.name] is None]
     problems = check_images(unknown, dataset_json, request.preprocessing) if unknown else {}
@@ -46,8 +47,3 @@ def usable_images(
             known[case.name] = content
     skipped = refuse_or_skip(problems, request.skip_unreadable)
     return {name: str(found["content"]) for name, found in known.items() if found is not None}, skipped
-
-
-def _state(case: Case) -> str:
-    states = [(str(file), (about := file.stat()).st_size, about.st_mtime_ns) for file in image_files(case)]
-    return cache_key(files=states)

@@ -8,13 +8,12 @@ __all__ = ["examine"]
 from collections.abc import Callable
 from pathlib import Path
 
-from nnunet_slpt.datasets import Case
-from nnunet_slpt.datasets.image_checks import image_files
+from nnunet_slpt.datasets.image_files import image_files
 from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.errors import SimulationError, in_lines
 from nnunet_slpt.preprocessing.checks import find_problems
 from nnunet_slpt.preprocessing.recipe import Recipe
-from nnunet_slpt.selection.cache import CaseCache, cache_key
+from nnunet_slpt.selection.cache import CaseCache, state_of
 from nnunet_slpt.simulation.source import Source
 
 
@@ -34,8 +33,9 @@ def examine(
         SimulationError: a case cannot be used.
     """
     good = CaseCache(folder)
-    keys = {name: _state(source.cases[name]) for name in (*source.pool, *source.test)}
-    new = [source.cases[name] for name, key in keys.items() if good.read(name, key) is None]
+    cases = [source.cases[name] for name in (*source.pool, *source.test)]
+    keys = {case.name: state_of((*image_files(case), case.label)) for case in cases}
+    new = [case for case in cases if good.read(case.name, keys[case.name]) is None]
     if not new:
         return
     with Workers(processes) as workers:
@@ -48,9 +48,3 @@ def examine(
             f"{len(problems)} case(s) cannot be used:\n{in_lines(problems)}\n"
             "Correct these files, or leave the cases out (--pool, --test). Nothing was trained."
         )
-
-
-def _state(case: Case) -> str:
-    """Changes when one of its files is written to."""
-    files = [(file, file.stat()) for file in (*image_files(case), case.label)]
-    return cache_key(files=[(str(file), about.st_size, about.st_mtime_ns) for file, about in files])

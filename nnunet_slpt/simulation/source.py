@@ -59,7 +59,7 @@ def read_source(dataset: str, test: str, pool: Path | None) -> Source:
     cases = {case.name: case for case in read_cases(folder, hide_labels=False)}
     labelled = [name for name, case in cases.items() if case.labelled]
     named = read_names(pool, cases) if pool else ()
-    judges = _judges(test, [name for name in labelled if name not in {*named}], cases)
+    judges = _judges(test, [name for name in labelled if name not in named], cases)
     candidates = named or tuple(name for name in labelled if name not in judges)
     both = sorted({*judges} & {*candidates})
     if both:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_slpt.config import PLANS_KEY
+from nnunet_slpt.datasets.image_files import spacing_files
 from nnunet_slpt.files import read_bytes, write_bytes, write_json
 from nnunet_slpt.simulation.source import Source
 
@@ -36,9 +37,9 @@ def link_images(source: Source, raw: Path) -> None:
         for name in names:
             images = source.cases[name].images
             links = {f"{name}_{channel:04d}{ending}": image for channel, image in enumerate(images)}
-            links[f"{name}.json"] = images[0].with_name(f"{name}.json")  # the spacing of a TIFF
+            links |= {f"{name}.json": file for file in spacing_files(images[0], numbered=True)}
             for link, file in links.items():
-                if file.exists() and not (raw / part / link).is_symlink():
+                if not (raw / part / link).is_symlink():
                     (raw / part / link).symlink_to(file.resolve())
     about = {key: value for key, value in source.dataset_json.items() if key != "dataset"}
     write_json(raw / "dataset.json", about | {"numTraining": 0})
@@ -139,8 +140,7 @@ class Stage:
         ending = self.source.dataset_json["file_ending"]
         for name in names:
             label = self.source.cases[name].label
-            spacing = label.with_name(f"{label.name.removesuffix(ending)}.json")  # of a TIFF
-            beside = {f"{name}.json": spacing} if spacing.exists() else {}
+            beside = {f"{name}.json": file for file in spacing_files(label, numbered=False)}
             for target, file in (beside | {f"{name}{ending}": label}).items():
                 place = self.raw / "labelsTr" / target
                 if not (place.exists() and filecmp.cmp(file, place, shallow=False)):

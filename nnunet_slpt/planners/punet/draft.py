@@ -13,7 +13,6 @@ from typing import Any
 from nnunetv2.preprocessing.normalization.map_channel_name_to_normalization import get_normalization_scheme
 
 from nnunet_slpt.config import PLANS_KEY, PUNetPretrainConfig
-from nnunet_slpt.datasets.label_checks import LabelValues
 from nnunet_slpt.errors import PlanningError, one_of
 from nnunet_slpt.label_outputs import has_regions
 from nnunet_slpt.networks.punet.memory import GIGABYTES_AT_LEAST, gigabytes
@@ -87,7 +86,7 @@ def draft_pretraining(request: PretrainingRequest) -> PretrainingDraft:
         ConfigError: a setting of the training is out of range.
     """
     target = Target.of(request.dataset, request.processes)
-    LabelValues.of(target.dataset_json)  # or there is nothing to plan for
+    target.label_values  # noqa: B018  without a usable dataset.json there is nothing to plan for
     findings = findings_of_name(request.plans_name, target, request.overwrite)
     _check_numbers(request)
     block = _block(request, target)

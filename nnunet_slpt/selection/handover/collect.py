@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from nnunet_slpt import files
 from nnunet_slpt.datasets.image_checks import read_file
+from nnunet_slpt.datasets.image_files import spacing_files
 from nnunet_slpt.datasets.label_checks import read_label
 from nnunet_slpt.datasets.label_files import label_files, write_label_files
 from nnunet_slpt.errors import DatasetError
@@ -73,10 +74,8 @@ def _contents(found: Finding, examiner: Examiner) -> dict[str, bytes]:
     if files.hash_of(found.file) != found.sha256:
         raise DatasetError(f"{found.file} was changed while it was looked at. Start again.")
     if found.as_it_is:
-        # A TIFF has its spacing in a second file (imageio/tif_reader_writer.py).
-        spacing = found.file.with_name(f"{found.case}.json")
-        beside = [spacing] if found.file.suffix in (".tif", ".tiff") and spacing.is_file() else []
-        return {file.name: files.read_bytes(file) for file in (*beside, found.file)}
+        written = (*spacing_files(found.file, numbered=False), found.file)
+        return {file.name: files.read_bytes(file) for file in written}
     label = read_label(found.file, examiner.reader.read_seg)
     _, properties = read_file(case.images[0], lambda name: examiner.reader.read_images([name]))
     return label_files(label.voxels[0], properties, examiner.reader, case.label.name)

@@ -14,7 +14,8 @@ import tifffile
 from skimage.io import imsave
 
 from nnunet_slpt.datasets import image_checks, workers
-from nnunet_slpt.datasets.image_checks import check_images, find_reader, image_key, read_file, refuse_or_skip
+from nnunet_slpt.datasets.image_checks import check_images, find_reader, read_file, refuse_or_skip
+from nnunet_slpt.datasets.image_files import image_key
 from nnunet_slpt.errors import DatasetError
 
 
