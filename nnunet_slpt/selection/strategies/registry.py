@@ -13,10 +13,10 @@ from nnunet_slpt.errors import SelectionError, one_of
 from nnunet_slpt.selection.strategies.bald import Bald
 from nnunet_slpt.selection.strategies.base import Strategy
 from nnunet_slpt.selection.strategies.clasp_pe import ClaspPE
+from nnunet_slpt.selection.strategies.cluster_uncertainty import ClusterUncertainty
 from nnunet_slpt.selection.strategies.diversity import Diversity
 from nnunet_slpt.selection.strategies.entropy import Entropy
 from nnunet_slpt.selection.strategies.foreground_random import ForegroundRandom
-from nnunet_slpt.selection.strategies.hybrid import Hybrid
 from nnunet_slpt.selection.strategies.kmeans import KMeansRepresentatives
 from nnunet_slpt.selection.strategies.power_bald import PowerBald
 from nnunet_slpt.selection.strategies.prompt_dice import PromptDice
@@ -38,7 +38,7 @@ _CLASSES: tuple[type[Strategy], ...] = (
     PowerBald,
     PromptDice,
     ClaspPE,
-    Hybrid,
+    ClusterUncertainty,
     ForegroundRandom,
 )
 STRATEGIES: Mapping[str, type[Strategy]] = {strategy.name: strategy for strategy in _CLASSES}
@@ -48,7 +48,7 @@ def resolve(name: str, any_labelled: bool) -> str:
     """The strategy behind a name: of two in tandem, the first while nothing is labelled, then the other.
 
     Args:
-        name: a key of ``STRATEGIES``; two of them, as in ``random+hybrid``; or ``tesla``, which is
+        name: a key of ``STRATEGIES``; two of them, as in ``random+entropy``; or ``tesla``, which is
             ``kmeans+uncertainty``.
         any_labelled: there are labelled cases, so a network can be tuned and asked.
 

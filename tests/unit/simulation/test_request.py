@@ -20,7 +20,7 @@ def request(**options: Any) -> Request:
     [
         ({"methods": ("slpd",)}, "unknown method 'slpd'; known: slpt, "),
         ({"strategies": ("telsa",)}, "unknown strategy 'telsa'; known: tesla, "),
-        ({"strategies": ("random+hybird",)}, "unknown strategy 'hybird'; known: tesla, "),
+        ({"strategies": ("random+entrpoy",)}, "unknown strategy 'entrpoy'; known: tesla, "),
         ({"jobs": 0}, "--jobs is 0, expected 1 or more"),
         ({"epochs": 0}, r'\["epochs"\] is 0, expected a whole number from 1 on'),
         ({"tolerance_mm": -1.0}, "--tolerance_mm is -1.0, expected 0 or more"),
@@ -57,7 +57,7 @@ def test_where_no_prompts_are_tuned_yet_kmeans_chooses_for_those_that_ask_them(n
 
 
 def test_two_in_tandem() -> None:
-    assert [chooses("random+hybrid", number) for number in (0, 1, 2)] == ["random", "hybrid", "hybrid"]
+    assert [chooses("random+entropy", number) for number in (0, 1, 2)] == ["random", "entropy", "entropy"]
     assert [chooses("bald+random", number) for number in (0, 1)] == ["kmeans", "random"]
     with pytest.raises(SLPTError, match=r"ask K prompts \(random\+bald\)"):
         request(strategies=("random+bald",))
