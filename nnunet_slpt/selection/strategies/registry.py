@@ -26,7 +26,7 @@ from nnunet_slpt.selection.strategies.uncertainty import Uncertainty
 
 TESLA = "tesla"  # not a strategy but two in tandem: see resolve
 THEN = "+"
-_TANDEMS = {TESLA: f"{KMeansRepresentatives.name}{THEN}{Uncertainty.name}"}
+_TANDEMS = {TESLA: f"{KMeansRepresentatives.name}{THEN}{ClusterUncertainty.name}"}
 _CLASSES: tuple[type[Strategy], ...] = (
     Diversity,
     KMeansRepresentatives,
@@ -49,14 +49,15 @@ def resolve(name: str, any_labelled: bool) -> str:
 
     Args:
         name: a key of ``STRATEGIES``; two of them, as in ``random+entropy``; or ``tesla``, which is
-            ``kmeans+uncertainty``.
+            ``kmeans+cluster_uncertainty``.
         any_labelled: there are labelled cases, so a network can be tuned and asked.
 
     Raises:
         SelectionError: a name is unknown.
 
     References:
-        SLPT (arXiv:2308.04911), TESLA: tandem selective labelling.
+        SLPT (arXiv:2308.04911), TESLA: tandem selective labelling. The paper takes the most uncertain cases;
+        of which groups they are, is our addition.
     """
     first, joined, then = _TANDEMS.get(name, name).partition(THEN)
     for one in (first, then) if joined else (first,):

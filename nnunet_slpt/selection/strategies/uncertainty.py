@@ -1,4 +1,4 @@
-"""Prompt-based uncertainty: the cases on which the tuned network is least sure. Steps 1, 2, … of TESLA.
+"""Prompt-based uncertainty: the cases on which the tuned network is least sure, as in the paper's TESLA.
 
 Pure numpy: must not import torch, nnU-Net, or anything of this package but ``errors`` and what is beside it.
 """

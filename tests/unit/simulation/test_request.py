@@ -44,9 +44,9 @@ def test_every_method_with_one_prompt_or_none_cannot_disagree() -> None:
     assert {"slpt", "slpt_k2", "slpt_no_updaters"}.isdisjoint(without)
 
 
-def test_tesla_looks_at_features_first_and_at_predictions_then() -> None:
+def test_tesla_looks_at_features_first_and_at_predictions_too_then() -> None:
     assert needs_of(TESLA, 0) == {"features"}
-    assert needs_of(TESLA, 1) == {"predictions"}
+    assert needs_of(TESLA, 1) == {"features", "predictions"}
 
 
 @pytest.mark.parametrize("name", STRATEGIES)

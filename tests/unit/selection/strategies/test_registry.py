@@ -48,7 +48,7 @@ def test_has_a_docstring_of_its_own(name: str) -> None:
 
 def test_tesla_is_two_in_tandem() -> None:
     assert resolve(TESLA, any_labelled=False) == "kmeans"
-    assert resolve(TESLA, any_labelled=True) == "uncertainty"
+    assert resolve(TESLA, any_labelled=True) == "cluster_uncertainty"
 
 
 def test_any_two_go_in_tandem() -> None:
