@@ -146,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_choice(group: Any) -> None:
     add = group.add_argument
-    add("-strategy", default="tesla", help="one, or two in tandem; default: tesla")
+    add("-strategy", default="tesla", help="one, or two in tandem; default: tesla, kmeans+hybrid")
     add("--set", nargs="+", default=[], metavar="NAME=VALUE", help="parameters of the strategy")
     add("-aggregation", default="classes", help="voxels to a case: classes, foreground, top, mean, sum")
     add("-stages", default="deep_half", help="of the encoder, for features: all, deep_half, deepest")

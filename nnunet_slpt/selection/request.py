@@ -36,7 +36,7 @@ class Request:
         mirroring: average predictions over mirrored images.
         parts: how many calls share the network's work.
         part: which of them this is, from 0 on.
-        strategy: ``tesla``, a strategy's name, or two names in tandem, as in ``random+entropy``.
+        strategy: ``tesla``, a strategy's name, or two names in tandem, as in ``random+hybrid``.
         parameters: of the strategy.
         aggregation: how a case's voxels become one number.
         stages: of the encoder, from which features are taken.

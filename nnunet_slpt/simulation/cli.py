@@ -103,7 +103,7 @@ def _add_grid(group: argparse._ArgumentGroup) -> None:
         nargs="+",
         default=["random"],
         metavar="NAME",
-        help="or two in tandem, as in random+entropy; default: random",
+        help="or two in tandem, as in random+hybrid; default: random",
     )
     add(
         "--budgets",

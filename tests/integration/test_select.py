@@ -126,7 +126,7 @@ def test_json_is_all_that_goes_to_stdout(campaign: Campaign, capsys: pytest.Capt
     assert not list(campaign.home.glob(ROUNDS))
 
 
-STRATEGIES = ("diversity", "uncertainty", "cluster_uncertainty", "clasp_pe", "random")
+STRATEGIES = ("diversity", "uncertainty", "hybrid", "clasp_pe", "random")
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

@@ -13,10 +13,10 @@ from nnunet_slpt.errors import SelectionError, one_of
 from nnunet_slpt.selection.strategies.bald import Bald
 from nnunet_slpt.selection.strategies.base import Strategy
 from nnunet_slpt.selection.strategies.clasp_pe import ClaspPE
-from nnunet_slpt.selection.strategies.cluster_uncertainty import ClusterUncertainty
 from nnunet_slpt.selection.strategies.diversity import Diversity
 from nnunet_slpt.selection.strategies.entropy import Entropy
 from nnunet_slpt.selection.strategies.foreground_random import ForegroundRandom
+from nnunet_slpt.selection.strategies.hybrid import Hybrid
 from nnunet_slpt.selection.strategies.kmeans import KMeansRepresentatives
 from nnunet_slpt.selection.strategies.power_bald import PowerBald
 from nnunet_slpt.selection.strategies.prompt_dice import PromptDice
@@ -26,7 +26,7 @@ from nnunet_slpt.selection.strategies.uncertainty import Uncertainty
 
 TESLA = "tesla"  # not a strategy but two in tandem: see resolve
 THEN = "+"
-_TANDEMS = {TESLA: f"{KMeansRepresentatives.name}{THEN}{ClusterUncertainty.name}"}
+_TANDEMS = {TESLA: f"{KMeansRepresentatives.name}{THEN}{Hybrid.name}"}
 _CLASSES: tuple[type[Strategy], ...] = (
     Diversity,
     KMeansRepresentatives,
@@ -38,7 +38,7 @@ _CLASSES: tuple[type[Strategy], ...] = (
     PowerBald,
     PromptDice,
     ClaspPE,
-    ClusterUncertainty,
+    Hybrid,
     ForegroundRandom,
 )
 STRATEGIES: Mapping[str, type[Strategy]] = {strategy.name: strategy for strategy in _CLASSES}
@@ -48,16 +48,16 @@ def resolve(name: str, any_labelled: bool) -> str:
     """The strategy behind a name: of two in tandem, the first while nothing is labelled, then the other.
 
     Args:
-        name: a key of ``STRATEGIES``; two of them, as in ``random+entropy``; or ``tesla``, which is
-            ``kmeans+cluster_uncertainty``.
+        name: a key of ``STRATEGIES``; two of them, as in ``random+hybrid``; or ``tesla``, which is
+            ``kmeans+hybrid``.
         any_labelled: there are labelled cases, so a network can be tuned and asked.
 
     Raises:
         SelectionError: a name is unknown.
 
     References:
-        SLPT (arXiv:2308.04911), TESLA: tandem selective labelling. The paper takes the most uncertain cases;
-        of which groups they are, is our addition.
+        SLPT (arXiv:2308.04911), TESLA: tandem selective labelling. Diversity among the uncertain cases is our
+        addition; the paper's own is ``kmeans+uncertainty``.
     """
     first, joined, then = _TANDEMS.get(name, name).partition(THEN)
     for one in (first, then) if joined else (first,):

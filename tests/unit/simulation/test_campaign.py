@@ -150,8 +150,8 @@ def test_a_choice_by_the_tuned_network_needs_it_again(tmp_path: Path, source: So
 
 
 def test_each_round_is_chosen_by_the_strategy_whose_turn_it_is(tmp_path: Path, source: Source) -> None:
-    steps = played(tmp_path, source, "random+entropy", (1, 2), "cabd", calibrate=True)
-    asked = [("00_choose", "random"), ("00_ask", "entropy"), ("01_choose", "entropy"), ("01_ask", "entropy")]
+    steps = played(tmp_path, source, "random+hybrid", (1, 2), "cabd", calibrate=True)
+    asked = [("00_choose", "random"), ("00_ask", "hybrid"), ("01_choose", "hybrid"), ("01_ask", "hybrid")]
     assert steps.asked == asked  # type: ignore[attr-defined]
     steps = played(tmp_path, source, "clasp_pe", (2, 3), "cabd")
     assert steps.asked == [("00_choose", "kmeans"), ("01_choose", "clasp_pe")]  # type: ignore[attr-defined]

@@ -20,7 +20,7 @@ def request(**options: Any) -> Request:
     [
         ({"methods": ("slpd",)}, "unknown method 'slpd'; known: slpt, "),
         ({"strategies": ("telsa",)}, "unknown strategy 'telsa'; known: tesla, "),
-        ({"strategies": ("random+entrpoy",)}, "unknown strategy 'entrpoy'; known: tesla, "),
+        ({"strategies": ("random+hybird",)}, "unknown strategy 'hybird'; known: tesla, "),
         ({"jobs": 0}, "--jobs is 0, expected 1 or more"),
         ({"epochs": 0}, r'\["epochs"\] is 0, expected a whole number from 1 on'),
         ({"tolerance_mm": -1.0}, "--tolerance_mm is -1.0, expected 0 or more"),
@@ -44,7 +44,7 @@ def test_every_method_with_one_prompt_or_none_cannot_disagree() -> None:
     assert {"slpt", "slpt_k2", "slpt_no_updaters"}.isdisjoint(without)
 
 
-def test_tesla_looks_at_features_first_and_at_predictions_too_then() -> None:
+def test_tesla_looks_at_features_and_then_at_predictions_too() -> None:
     assert needs_of(TESLA, 0) == {"features"}
     assert needs_of(TESLA, 1) == {"features", "predictions"}
 
@@ -57,7 +57,7 @@ def test_where_no_prompts_are_tuned_yet_kmeans_chooses_for_those_that_ask_them(n
 
 
 def test_two_in_tandem() -> None:
-    assert [chooses("random+entropy", number) for number in (0, 1, 2)] == ["random", "entropy", "entropy"]
+    assert [chooses("random+hybrid", number) for number in (0, 1, 2)] == ["random", "hybrid", "hybrid"]
     assert [chooses("bald+random", number) for number in (0, 1)] == ["kmeans", "random"]
     with pytest.raises(SLPTError, match=r"ask K prompts \(random\+bald\)"):
         request(strategies=("random+bald",))

@@ -22,7 +22,7 @@ ALL = {
     "power_bald",
     "prompt_dice",
     "clasp_pe",
-    "cluster_uncertainty",
+    "hybrid",
     "foreground_random",
 }
 
@@ -48,12 +48,12 @@ def test_has_a_docstring_of_its_own(name: str) -> None:
 
 def test_tesla_is_two_in_tandem() -> None:
     assert resolve(TESLA, any_labelled=False) == "kmeans"
-    assert resolve(TESLA, any_labelled=True) == "cluster_uncertainty"
+    assert resolve(TESLA, any_labelled=True) == "hybrid"
 
 
 def test_any_two_go_in_tandem() -> None:
-    assert resolve("random+entropy", any_labelled=False) == "random"
-    assert resolve("random+entropy", any_labelled=True) == "entropy"
+    assert resolve("random+hybrid", any_labelled=False) == "random"
+    assert resolve("random+hybrid", any_labelled=True) == "hybrid"
 
 
 @each_strategy
@@ -91,8 +91,8 @@ def test_unknown_parameter() -> None:
     [
         ("uncertainty", {"part": "both"}, "part: 'both'; known: inter_prompt, intra_prompt, product, sum"),
         ("uncertainty", {"part": ["sum"]}, "known: inter_prompt"),
-        ("cluster_uncertainty", {"part": None}, "known: inter_prompt"),
-        ("cluster_uncertainty", {"typical_share": 2}, "typical_share.* at least 0 and at most 1"),
+        ("hybrid", {"part": None}, "known: inter_prompt"),
+        ("hybrid", {"pool_factor": 0.5}, "pool_factor.* got 0.5, expected a number at least 1"),
         ("power_bald", {"beta": 0}, "beta.* got 0, expected a number above 0"),
         ("power_bald", {"beta": "1"}, "beta.* got '1'"),
         ("power_bald", {"beta": float("nan")}, "beta.* got nan"),
@@ -116,7 +116,7 @@ def test_bad_value(name: str, parameters: dict[str, Any], message: str) -> None:
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
-        ("cluster_uncertainty", {"typical_share": 1, "part": "sum"}),
+        ("hybrid", {"pool_factor": 1, "part": "sum"}),
         ("power_bald", {"beta": 8}),
         ("clasp_pe", {"class_share": 0, "rounds": 1}),
         ("foreground_random", {"foreground_share": 1}),

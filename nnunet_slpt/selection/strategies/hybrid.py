@@ -1,0 +1,57 @@
+"""Hybrid: diverse cases among the uncertain ones. Steps 1, 2, … of TESLA.
+
+Pure numpy: must not import torch, nnU-Net, or anything of this package but ``errors`` and what is beside it.
+"""
+
+__all__ = ["Hybrid"]
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from nnunet_slpt.selection.strategies.base import Candidates, Choice, Strategy, choose_highest
+from nnunet_slpt.selection.strategies.checks import given
+from nnunet_slpt.selection.strategies.diversity import labelled_of
+from nnunet_slpt.selection.strategies.k_center import k_center
+from nnunet_slpt.selection.strategies.parameter_limits import check_number, check_word
+from nnunet_slpt.selection.strategies.uncertainty import PARTS, prompt_uncertainty
+
+
+@dataclass(frozen=True)
+class Hybrid(Strategy):
+    """The ``pool_factor`` × budget most uncertain cases, and of these the ones that k-center chooses.
+
+    With a factor of 1 it is ``uncertainty``, with a very large one ``diversity``. If nothing is labelled,
+    k-center begins with the most uncertain case.
+
+    Args:
+        pool_factor: how many times the budget are looked at.
+        part: the uncertainty, as in ``uncertainty``.
+    """
+
+    pool_factor: float = 3.0
+    part: str = "product"
+
+    name = "hybrid"
+    needs = frozenset({"features", "predictions"})
+
+    def __post_init__(self) -> None:
+        check_number("pool_factor", self.pool_factor, 1)
+        check_word("part", self.part, PARTS)
+
+    def choose(self, candidates: Candidates, budget_cases: int, rng: np.random.Generator) -> Choice:
+        """In k-center's order; values are uncertainties. Nothing is random."""
+        features, labelled = given(candidates.features, "features"), labelled_of(candidates)
+        values = prompt_uncertainty(candidates.scores, self.part)
+        size = min(len(values), math.ceil(round(self.pool_factor * budget_cases, 9)))
+        ranked = choose_highest(values, size)
+        rows = np.sort(ranked)  # by name again, for ties
+        first = int(np.searchsorted(rows, ranked[0]))
+        chosen = [int(row) for row in rows[k_center(features[rows], labelled, budget_cases, first)[0]]]
+        rank = {row: place for place, row in enumerate(ranked, 1)}
+        reasons = tuple(
+            f"Rank {rank[row]} of {len(values)} by {PARTS[self.part]}, and unlike the other cases"
+            for row in chosen
+        )
+        return Choice(tuple(chosen), values, reasons)
