@@ -6,6 +6,7 @@ rewrites what stands between two comments that say where a block starts and ends
 file here.
 """
 
+import itertools
 import json
 import re
 import sys
@@ -22,6 +23,7 @@ from nnunet_slpt.evaluation.cells import Cell, read_cells
 from nnunet_slpt.evaluation.experiment import Experiment, Way
 from nnunet_slpt.evaluation.means import Spread
 from nnunet_slpt.evaluation.report import words
+from nnunet_slpt.selection.strategies import STRATEGIES
 from nnunet_slpt.selection.strategies.uncertainty import prompt_uncertainty
 
 HERE = Path(__file__).parent
@@ -73,6 +75,16 @@ PRETRAINED = (
 CAMPAIGNS = ("heart_small_300", "slpt")  # comparison, method
 QUERY_AGGREGATION = "foreground"
 QUERY_START = "start"  # of `queries.py`: what all strategies of a seed share
+# Queries that are compared from one start, with one aggregation: labelled and further cases, strategies.
+PAIRED_QUERY = (4, 12)
+PAIRS = (
+    ("hybrid", "uncertainty"),
+    ("hybrid", "random"),
+    ("uncertainty", "random"),
+    ("clasp_pe", "random"),
+    ("clasp_pe", "uncertainty"),
+    ("kmeans", "random"),
+)
 JUDGES = ("pre", "test")
 
 
@@ -183,6 +195,42 @@ def queries_table(queries: list[dict[str, Any]]) -> str:
     return words.markdown_table(["task, labels, strategy", *titles], rows)
 
 
+def pairs_table(queries: list[dict[str, Any]]) -> str:
+    """Differences between two strategies' queries from one start, by task and judge, and how many it won."""
+    starts: dict[tuple[str, int], dict[str, dict[str, float]]] = defaultdict(dict)
+    for one in queries:
+        if one["strategy"] != QUERY_START and (one["start"], one["more"]) == PAIRED_QUERY:
+            reached = {part: mean_dice(one["dice"][part]) for part in JUDGES}
+            starts[one["task"], one["seed"]][one["strategy"]] = reached
+    tasks = sorted({task for task, _ in starts})
+    rows = []
+    for first, second in PAIRS:
+        row = [f"`{first}` against `{second}`"]
+        for task, part in itertools.product(tasks, JUDGES):
+            gains = [
+                gain
+                for (of_task, _), reached in sorted(starts.items())
+                if of_task == task and (gain := _gain(reached, first, second, part)) is not None
+            ]
+            won = sum(gain > 0 for gain in gains)
+            row.append(f"{spread(gains)}, {won} won" if gains else "-")
+        rows.append(row)
+    titles = [f"{task}, {part}" for task, part in itertools.product(tasks, JUDGES)]
+    return words.markdown_table(["strategies", *titles], rows)
+
+
+def _gain(reached: dict[str, dict[str, float]], first: str, second: str, part: str) -> float | None:
+    """By the default aggregation if both were asked so, else by that of the names without one."""
+    for ending in ("@classes", ""):
+        one, other = (
+            reached.get(name + ending if "predictions" in STRATEGIES[name].needs else name)
+            for name in (first, second)
+        )
+        if one and other:
+            return one[part] - other[part]
+    return None
+
+
 def errors_table(queries: list[dict[str, Any]]) -> str:
     """Spearman's rank correlation of each score with 1 - Dice over the pool, by task and aggregation."""
     errors = {
@@ -249,6 +297,7 @@ def main() -> int:
             errors_table(queries),
         ],
     )
+    put(EXPLANATION / "strategies.md", [pairs_table(queries)], "pairs")
     put(EXPLANATION / "strategies.md", [campaigns_table(*CAMPAIGNS)], "campaigns")
     for block, tables in METHODS_TABLES.items():
         put(EXPLANATION / "evidence.md", [methods_table(*one) for one in tables], block)
