@@ -6,25 +6,20 @@ rewrites what stands between two comments that say where a block starts and ends
 file here.
 """
 
-import itertools
 import json
 import re
 import sys
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from real_data import label_means
-from scipy.stats import spearmanr
+from query_tables import errors_table, pairs_table, queries_table
 
 from nnunet_slpt.evaluation.cells import Cell, read_cells
 from nnunet_slpt.evaluation.experiment import Experiment, Way
 from nnunet_slpt.evaluation.means import Spread
 from nnunet_slpt.evaluation.report import words
-from nnunet_slpt.selection.strategies import STRATEGIES
-from nnunet_slpt.selection.strategies.uncertainty import prompt_uncertainty
 
 HERE = Path(__file__).parent
 EXPLANATION = HERE.parent / "docs" / "explanation"
@@ -73,19 +68,6 @@ PRETRAINED = (
     "pretrained on, labelled cases",
 )
 CAMPAIGNS = ("heart_small_300", "slpt")  # comparison, method
-QUERY_AGGREGATION = "foreground"
-QUERY_START = "start"  # of `queries.py`: what all strategies of a seed share
-# Queries that are compared from one start, with one aggregation: labelled and further cases, strategies.
-PAIRED_QUERY = (4, 12)
-PAIRS = (
-    ("hybrid", "uncertainty"),
-    ("hybrid", "random"),
-    ("uncertainty", "random"),
-    ("clasp_pe", "random"),
-    ("clasp_pe", "uncertainty"),
-    ("kmeans", "random"),
-)
-JUDGES = ("pre", "test")
 
 
 def cells_of(comparison: str) -> tuple[Cell, ...]:
@@ -174,93 +156,6 @@ def step_table(reports: list[dict[str, Any]]) -> str:
             rows.append([f"{name}, {report['settings']['device']}", *ratios])
     titles = ["one prompt's pass", "step, K = 3", "inference, K = 3", "peak memory"]
     return words.markdown_table(["network, device", *titles], rows)
-
-
-def queries_table(queries: list[dict[str, Any]]) -> str:
-    """What a query is worth: mean Dice after it, and the paired difference to random choice."""
-    by_way: dict[tuple[str, str], dict[int, dict[str, float]]] = defaultdict(dict)
-    for one in queries:
-        if one["strategy"] != QUERY_START:
-            question = f"{one['task']}, {one['start']} + {one['more']}"
-            reached = {part: mean_dice(one["dice"][part]) for part in JUDGES}
-            by_way[question, one["strategy"]][one["seed"]] = reached
-    rows = []
-    for (question, strategy), by_seed in sorted(by_way.items()):
-        random = by_way[question, "random"]
-        both = by_seed.keys() & random.keys()
-        levels = (spread(one[part] for one in by_seed.values()) for part in JUDGES)
-        gains = (spread(by_seed[seed][part] - random[seed][part] for seed in both) for part in JUDGES)
-        rows.append([f"{question}, {strategy}", *levels, *gains])
-    titles = [*JUDGES, *(f"{part}: difference from random" for part in JUDGES)]
-    return words.markdown_table(["task, labels, strategy", *titles], rows)
-
-
-def pairs_table(queries: list[dict[str, Any]]) -> str:
-    """Differences between two strategies' queries from one start, by task and judge, and how many it won."""
-    starts: dict[tuple[str, int], dict[str, dict[str, float]]] = defaultdict(dict)
-    for one in queries:
-        if one["strategy"] != QUERY_START and (one["start"], one["more"]) == PAIRED_QUERY:
-            reached = {part: mean_dice(one["dice"][part]) for part in JUDGES}
-            starts[one["task"], one["seed"]][one["strategy"]] = reached
-    tasks = sorted({task for task, _ in starts})
-    rows = []
-    for first, second in PAIRS:
-        row = [f"`{first}` against `{second}`"]
-        for task, part in itertools.product(tasks, JUDGES):
-            gains = [
-                gain
-                for (of_task, _), reached in sorted(starts.items())
-                if of_task == task and (gain := _gain(reached, first, second, part)) is not None
-            ]
-            won = sum(gain > 0 for gain in gains)
-            row.append(f"{spread(gains)}, {won} won" if gains else "-")
-        rows.append(row)
-    titles = [f"{task}, {part}" for task, part in itertools.product(tasks, JUDGES)]
-    return words.markdown_table(["strategies", *titles], rows)
-
-
-def _gain(reached: dict[str, dict[str, float]], first: str, second: str, part: str) -> float | None:
-    """By the default aggregation if both were asked so, else by that of the names without one."""
-    for ending in ("@classes", ""):
-        one, other = (
-            reached.get(name + ending if "predictions" in STRATEGIES[name].needs else name)
-            for name in (first, second)
-        )
-        if one and other:
-            return one[part] - other[part]
-    return None
-
-
-def errors_table(queries: list[dict[str, Any]]) -> str:
-    """Spearman's rank correlation of each score with 1 - Dice over the pool, by task and aggregation."""
-    errors = {
-        (one["task"], one["seed"]): {
-            case: 1 - np.nanmean(list(dice.values())) for case, dice in one["dice"]["pool"].items()
-        }
-        for one in queries
-        if one["strategy"] == QUERY_START and one["start"]
-    }
-    found = {  # all strategies of an aggregation have the same scores
-        (one["task"], one["strategy"].partition("@")[2] or QUERY_AGGREGATION, one["seed"]): one["scores"]
-        for one in queries
-        if "scores" in one
-    }
-    by_way: dict[tuple[str, str], dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for (task, aggregation, seed), by_case in sorted(found.items()):
-        cases = list(by_case)
-        scores = {name: np.array([by_case[case][name] for case in cases]) for name in by_case[cases[0]]}
-        scores["product"] = prompt_uncertainty(scores, "product")
-        wrong = [errors[task, seed][case] for case in cases]
-        for name, values in scores.items():
-            by_way[task, aggregation][name].append(float(spearmanr(values, wrong).statistic))
-    names = list(next(iter(by_way.values())))
-    rows = [[", ".join(one), *(spread(told[name]) for name in names)] for one, told in by_way.items()]
-    return words.markdown_table(["task, `-aggregation`", *names], rows)
-
-
-def mean_dice(by_case: dict[str, dict[str, float]]) -> float:
-    """The mean over classes of the means over cases."""
-    return float(np.mean(list(label_means(by_case).values())))
 
 
 def read(folder: str) -> list[dict[str, Any]]:
