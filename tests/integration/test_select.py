@@ -73,7 +73,7 @@ def test_a_campaign_with_hidden_labels(campaign: Campaign, capsys: pytest.Captur
     assert campaign.round(0)["strategy"] == "kmeans"
     first = campaign.chosen(0)
     assert campaign.select("-n", "50%", "--hide_labels") == 0
-    assert campaign.round(1)["strategy"] == "uncertainty"
+    assert campaign.round(1)["strategy"] == "hybrid"
     assert len(campaign.chosen(1)) == 3
     assert not {*first} & {*campaign.chosen(1)}
     trained = {name for fold in campaign.split() for name in fold["train"] + fold["val"]}

@@ -126,7 +126,7 @@ def test_both_passes_read_it(
         model = write_model(task, kind, trainer)
         assert main([*quick, "-n", "2", "-m", str(model)]) == 0, capsys.readouterr().err
         made = json.loads((home / f"round_{number:02d}.json").read_text())
-        assert made["strategy"] == ("kmeans", "uncertainty")[number]
+        assert made["strategy"] == ("kmeans", "hybrid")[number]
         values = [case["value"] for case in made["cases"]]
         assert np.isfinite(values).all()
         assert len({*values}) > 1, "the images were not told apart"

@@ -44,7 +44,7 @@ def test_two_rounds(task: Any, models: tuple[Path, Path], capsys: pytest.Capture
     assert select(pretrained, "-n", 2, "--hide_labels") == 0
     assert select(tuned, "-n", 2, "--hide_labels", "--prelabel") == 0
     rounds = [json.loads((home / f"round_0{number}.json").read_text()) for number in (0, 1)]
-    assert [one["strategy"] for one in rounds] == ["kmeans", "uncertainty"]
+    assert [one["strategy"] for one in rounds] == ["kmeans", "hybrid"]
     scored = rounds[1]["cases"]
     assert all(case["scores"]["inter_prompt"] > 0 for case in scored)
     assert len({case["scores"]["inter_prompt"] for case in scored}) == len(scored) == 4
