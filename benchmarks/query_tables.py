@@ -1,24 +1,25 @@
 """The tables of what a query is worth, from the JSON files that `queries.py` leaves."""
 
-__all__ = ["errors_table", "pairs_table", "queries_table"]
+__all__ = ["errors_table", "pairs_table", "queries_table", "spread"]
 
 import itertools
 from collections import defaultdict
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from queries import AGGREGATION, START
 from real_data import label_means
 from scipy.stats import spearmanr
 
 from nnunet_slpt.evaluation.means import Spread
 from nnunet_slpt.evaluation.report import words
+from nnunet_slpt.selection.request import Request
 from nnunet_slpt.selection.strategies import STRATEGIES
 from nnunet_slpt.selection.strategies.uncertainty import prompt_uncertainty
 
-AGGREGATION = "foreground"
-START = "start"  # of `queries.py`: what all strategies of a seed share
 # Queries that are compared from one start, with one aggregation: labelled and further cases, strategies.
-PAIRED_QUERY = (4, 12)
+PAIRED_QUERY = "4 + 12"
 PAIRS = (
     ("hybrid", "uncertainty"),
     ("hybrid", "random"),
@@ -29,63 +30,70 @@ PAIRS = (
 )
 JUDGES = ("pre", "test")
 
+# Task and numbers of cases, as in "heart, 4 + 12" → strategy → seed → judge: mean Dice.
+Reached = dict[str, dict[str, dict[int, dict[str, float]]]]
 
-def queries_table(queries: list[dict[str, Any]]) -> str:
-    """What a query is worth: mean Dice after it, and the paired difference to random choice."""
-    by_way: dict[tuple[str, str], dict[int, dict[str, float]]] = defaultdict(dict)
+
+def spread(values: Iterable[float]) -> str:
+    """Mean, standard deviation and how many; a dash if there are none."""
+    return words.spread(Spread.of(values))
+
+
+def reached_by(queries: list[dict[str, Any]]) -> Reached:
+    """What came of every query."""
+    reached: Reached = defaultdict(lambda: defaultdict(dict))
     for one in queries:
         if one["strategy"] != START:
             question = f"{one['task']}, {one['start']} + {one['more']}"
-            reached = {part: mean_dice(one["dice"][part]) for part in JUDGES}
-            by_way[question, one["strategy"]][one["seed"]] = reached
+            dice = {part: mean_dice(one["dice"][part]) for part in JUDGES}
+            reached[question][one["strategy"]][one["seed"]] = dice
+    return reached
+
+
+def gains_over(
+    by_strategy: dict[str, dict[int, dict[str, float]]], first: str, second: str, part: str
+) -> dict[int, float]:
+    """By seed, the difference between two strategies' queries from one start."""
+    one, other = (by_strategy.get(name, {}) for name in (first, second))
+    return {seed: one[seed][part] - other[seed][part] for seed in one.keys() & other.keys()}
+
+
+def queries_table(queries: list[dict[str, Any]]) -> str:
+    """What a query is worth: mean Dice after it, and the paired difference to random choice."""
     rows = []
-    for (question, strategy), by_seed in sorted(by_way.items()):
-        random = by_way[question, "random"]
-        both = by_seed.keys() & random.keys()
-        levels = (words.spread(Spread.of(one[part] for one in by_seed.values())) for part in JUDGES)
-        gains = (
-            words.spread(Spread.of(by_seed[seed][part] - random[seed][part] for seed in both))
-            for part in JUDGES
-        )
-        rows.append([f"{question}, {strategy}", *levels, *gains])
+    for question, by_strategy in sorted(reached_by(queries).items()):
+        for strategy, by_seed in sorted(by_strategy.items()):
+            levels = (spread(one[part] for one in by_seed.values()) for part in JUDGES)
+            gains = (spread(gains_over(by_strategy, strategy, "random", part).values()) for part in JUDGES)
+            rows.append([f"{question}, {strategy}", *levels, *gains])
     titles = [*JUDGES, *(f"{part}: difference from random" for part in JUDGES)]
     return words.markdown_table(["task, labels, strategy", *titles], rows)
 
 
 def pairs_table(queries: list[dict[str, Any]]) -> str:
-    """Differences between two strategies' queries from one start, by task and judge, and how many it won."""
-    starts: dict[tuple[str, int], dict[str, dict[str, float]]] = defaultdict(dict)
-    for one in queries:
-        if one["strategy"] != START and (one["start"], one["more"]) == PAIRED_QUERY:
-            reached = {part: mean_dice(one["dice"][part]) for part in JUDGES}
-            starts[one["task"], one["seed"]][one["strategy"]] = reached
-    tasks = sorted({task for task, _ in starts})
+    """Differences between two strategies' queries from one start, by task and judge, and how many it won.
+
+    With the default aggregation where both were asked so, else with that of the names without one.
+    """
+    reached = reached_by(queries)
+    tasks = {name.removesuffix(PAIRED_QUERY): name for name in sorted(reached) if name.endswith(PAIRED_QUERY)}
     rows = []
-    for first, second in PAIRS:
-        row = [f"`{first}` against `{second}`"]
-        for task, part in itertools.product(tasks, JUDGES):
-            gains = [
-                gain
-                for (of_task, _), reached in sorted(starts.items())
-                if of_task == task and (gain := _gain(reached, first, second, part)) is not None
-            ]
-            won = sum(gain > 0 for gain in gains)
-            row.append(f"{words.spread(Spread.of(gains))}, {won} won" if gains else "-")
+    for pair in PAIRS:
+        row = [f"`{pair[0]}` against `{pair[1]}`"]
+        for question, part in itertools.product(tasks.values(), JUDGES):
+            gains = gains_over(reached[question], *pair, part)
+            gains |= gains_over(reached[question], *map(by_default, pair), part)
+            won = sum(gain > 0 for gain in gains.values())
+            row.append(f"{spread(gains.values())}, {won} won" if gains else "-")
         rows.append(row)
-    titles = [f"{task}, {part}" for task, part in itertools.product(tasks, JUDGES)]
+    titles = [f"{task}{part}" for task, part in itertools.product(tasks, JUDGES)]
     return words.markdown_table(["strategies", *titles], rows)
 
 
-def _gain(reached: dict[str, dict[str, float]], first: str, second: str, part: str) -> float | None:
-    """By the default aggregation if both were asked so, else by that of the names without one."""
-    for ending in ("@classes", ""):
-        one, other = (
-            reached.get(name + ending if "predictions" in STRATEGIES[name].needs else name)
-            for name in (first, second)
-        )
-        if one and other:
-            return one[part] - other[part]
-    return None
+def by_default(strategy: str) -> str:
+    """Its name in `queries.py` with the default aggregation, if it needs one."""
+    asks = "predictions" in STRATEGIES[strategy].needs
+    return f"{strategy}@{Request.aggregation}" if asks else strategy
 
 
 def errors_table(queries: list[dict[str, Any]]) -> str:
@@ -111,10 +119,7 @@ def errors_table(queries: list[dict[str, Any]]) -> str:
         for name, values in scores.items():
             by_way[task, aggregation][name].append(float(spearmanr(values, wrong).statistic))
     names = list(next(iter(by_way.values())))
-    rows = [
-        [", ".join(one), *(words.spread(Spread.of(told[name])) for name in names)]
-        for one, told in by_way.items()
-    ]
+    rows = [[", ".join(one), *(spread(told[name]) for name in names)] for one, told in by_way.items()]
     return words.markdown_table(["task, `-aggregation`", *names], rows)
 
 

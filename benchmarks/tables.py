@@ -9,16 +9,15 @@ file here.
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from query_tables import errors_table, pairs_table, queries_table
+from query_tables import errors_table, pairs_table, queries_table, spread
 
 from nnunet_slpt.evaluation.cells import Cell, read_cells
 from nnunet_slpt.evaluation.experiment import Experiment, Way
-from nnunet_slpt.evaluation.means import Spread
 from nnunet_slpt.evaluation.report import words
 
 HERE = Path(__file__).parent
@@ -73,11 +72,6 @@ CAMPAIGNS = ("heart_small_300", "slpt")  # comparison, method
 def cells_of(comparison: str) -> tuple[Cell, ...]:
     """The finished cells that are kept of a comparison."""
     return read_cells(HERE / "results" / "evidence" / comparison / "cells").cells
-
-
-def spread(values: Iterable[float]) -> str:
-    """Mean, standard deviation and how many; a dash if there are none."""
-    return words.spread(Spread.of(values))
 
 
 def evidence_table(
