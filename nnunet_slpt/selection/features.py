@@ -1,4 +1,4 @@
-"""What a frozen encoder sees in a case, pooled to one vector.
+"""What an encoder sees in a case, pooled to one vector.
 
 Owns stages, pooling and normalisation of the features. Must not import nnU-Net.
 """

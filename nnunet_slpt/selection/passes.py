@@ -1,4 +1,4 @@
-"""The two passes of the network over cases: features and uncertainty, each remembered case by case.
+"""What the network tells of cases: features and uncertainty, each remembered case by case.
 
 Owns what an answer depends on, and the order of work. Must not import nnU-Net.
 """
@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -71,65 +72,74 @@ class Passes:
 
     def features(self, names: Sequence[str]) -> list[list[NDArray[np.float32]]]:
         """(2, C_s) of each encoder stage, for each case; see ``features.feature_matrix``."""
-
-        def see(image: Tensor) -> Callable[[], Arrays]:
-            pooled = self.model.features(image)
-            return lambda: {f"{stage:02d}": values for stage, values in enumerate(pooled)}
-
-        seen = self._run("features", names, see, {})
+        self.see(features=names)
+        seen = [self._remembered(name, "features") for name in names]
         return [[arrays[stage] for stage in sorted(arrays)] for arrays in seen]
 
     def uncertainty(self, names: Sequence[str]) -> list[CaseUncertainty]:
         """How unsure the network is about each case, by all measures."""
+        self.see(uncertainty=names)
+        return [_from_arrays(self._remembered(name, "uncertainty")) for name in names]
 
-        def see(image: Tensor) -> Callable[[], Arrays]:
-            logits = self.model.predictions(image)
-            return lambda: _as_arrays(case_uncertainty(logits, self.model.regions))
+    def see(self, *, features: Sequence[str] = (), uncertainty: Sequence[str] = ()) -> None:
+        """Look at what is not remembered. A case of which both are asked for is read and resampled once.
 
-        seen = self._run("uncertainty", names, see, self.model.window)
-        return [_from_arrays(arrays) for arrays in seen]
-
-    def _run(
-        self,
-        kind: str,
-        names: Sequence[str],
-        see: Callable[[Tensor], Callable[[], Arrays]],
-        settings: Mapping[str, Any],
-    ) -> list[Arrays]:
-        """``see`` runs the network; what it returns is scored in a thread while the next case is seen."""
-        cache = CaseCache(self.folder / kind)
-        keys = {
-            name: cache_key(image=self.image_keys[name], model=self.model.sha256, **settings)
-            for name in names
-        }
-        todo = [(name, self.images[name]) for name in names if cache.read(name, keys[name]) is None]
-        if todo:
-            cases = tqdm(self.model.preprocess(todo, self.preprocessing), kind, len(todo), unit="case")
-            with ThreadPoolExecutor(max(1, self.scoring)) as threads:
-                waiting: deque[tuple[str, Future[Arrays]]] = deque()
-                for name, image, _ in cases:
-                    waiting.append((name, threads.submit(see(image))))
+        Args:
+            features: names of cases.
+            uncertainty: names of cases.
+        """
+        todo = self._unseen({"features": features, "uncertainty": uncertainty})
+        if not todo:
+            return
+        what = " and ".join(sorted(set(chain(*todo.values()))))
+        images = [(name, self.images[name]) for name in todo]
+        cases = tqdm(self.model.preprocess(images, self.preprocessing), what, len(todo), unit="case")
+        with ThreadPoolExecutor(max(1, self.scoring)) as threads:
+            waiting: deque[tuple[str, str, Future[Arrays]]] = deque()
+            for name, image, _ in cases:
+                for kind in todo[name]:
+                    # Scored in a thread while the network looks on.
+                    waiting.append((name, kind, threads.submit(self._look(kind, image))))
                     if len(waiting) > self.scoring:
-                        self._keep(cache, keys, waiting)
-                while waiting:
-                    self._keep(cache, keys, waiting)
-        return [_known(cache.read(name, keys[name]), name) for name in names]
+                        self._keep(*waiting.popleft())
+            while waiting:
+                self._keep(*waiting.popleft())
 
-    @staticmethod
-    def _keep(
-        cache: CaseCache, keys: Mapping[str, str], waiting: deque[tuple[str, "Future[Arrays]"]]
-    ) -> None:
-        name, future = waiting.popleft()
-        cache.write(name, keys[name], future.result())
+    def _unseen(self, wanted: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+        """What is still to be seen in each case, of kind → names."""
+        todo: dict[str, list[str]] = {}
+        for kind, names in wanted.items():
+            for name in names:
+                if self._cache(kind).read(name, self._key(name, kind)) is None:
+                    todo.setdefault(name, []).append(kind)
+        return todo
 
+    def _look(self, kind: str, image: Tensor) -> Callable[[], Arrays]:
+        """Run the network; what is returned turns its answer into what is kept."""
+        if kind == "features":
+            pooled = self.model.features(image)
+            return lambda: {f"{stage:02d}": values for stage, values in enumerate(pooled)}
+        logits = self.model.predictions(image)
+        return lambda: _as_arrays(case_uncertainty(logits, self.model.regions))
 
-def _known(arrays: Arrays | None, name: str) -> Arrays:
-    if arrays is None:
-        raise SelectionError(
-            f"What was just written of {name} is gone or of another model: does another call with other "
-            "settings use this dataset's cache? Wait until it has ended, and start again."
-        )
-    return arrays
+    def _cache(self, kind: str) -> CaseCache:
+        return CaseCache(self.folder / kind)
+
+    def _key(self, name: str, kind: str) -> str:
+        settings = self.model.window if kind == "uncertainty" else {}
+        return cache_key(image=self.image_keys[name], model=self.model.sha256, **settings)
+
+    def _keep(self, name: str, kind: str, seen: "Future[Arrays]") -> None:
+        self._cache(kind).write(name, self._key(name, kind), seen.result())
+
+    def _remembered(self, name: str, kind: str) -> Arrays:
+        arrays = self._cache(kind).read(name, self._key(name, kind))
+        if arrays is None:
+            raise SelectionError(
+                f"What was just written of {name} is gone or of another model: does another call with other "
+                "settings use this dataset's cache? Wait until it has ended, and start again."
+            )
+        return arrays
 
 
 def _as_arrays(uncertainty: CaseUncertainty) -> Arrays:

@@ -88,14 +88,15 @@ class Sight:
             round_number: of the round to be made.
         """
         names = pool.candidates
+        self._see(strategy, pool)
         features = labelled = class_entropy = foreground = None
         scores: dict[str, Floats] = {}
         if "features" in strategy.needs:
-            seen = self._passes().features([*names, *pool.labelled])
+            seen = self._passes.features([*names, *pool.labelled])
             matrix = feature_matrix(seen, self.request.stages)
             features, labelled = matrix[: len(names)], matrix[len(names) :]
         if "predictions" in strategy.needs:
-            uncertain = self._passes().uncertainty(names)
+            uncertain = self._passes.uncertainty(names)
             columns = {measure: f"{measure}/{self.request.aggregation}" for measure in MEASURES}
             columns["prompt_dice"] = "prompt_dice"
             for measure, column in columns.items():
@@ -111,14 +112,7 @@ class Sight:
         Returns:
             How many cases were looked at.
         """
-        every = slice(self.request.part, None, self.request.parts)
-        mine = sorted({*pool.candidates, *pool.labelled})[every]
-        if "features" in strategy.needs:
-            self._passes().features(mine)
-        mine = sorted(pool.candidates)[every]
-        if "predictions" in strategy.needs:
-            self._passes().uncertainty(mine)
-        return len(mine)
+        return self._see(strategy, pool, slice(self.request.part, None, self.request.parts))
 
     def save_maps(self, names: Sequence[str], folder: Path) -> None:
         """Write each measure's map of cases as ``NAME_MEASURE.nii.gz``."""
@@ -150,6 +144,19 @@ class Sight:
     def _looks(strategy: Strategy) -> bool:
         return bool({"features", "predictions"} & strategy.needs)
 
+    def _see(self, strategy: Strategy, pool: Pool, part: slice = slice(None)) -> int:
+        """Fill the caches with what the strategy needs of a part of the cases, and count these."""
+        features = {*pool.candidates, *pool.labelled} if "features" in strategy.needs else set()
+        uncertain = set(pool.candidates) if "predictions" in strategy.needs else set()
+        mine = sorted(features | uncertain)[part]
+        if mine:
+            self._passes.see(
+                features=[name for name in mine if name in features],
+                uncertainty=[name for name in mine if name in uncertain],
+            )
+        return len(mine)
+
+    @cached_property
     def _passes(self) -> Passes:
         return Passes(
             self.model,

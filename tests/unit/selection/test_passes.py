@@ -71,6 +71,25 @@ def test_nothing_is_seen_twice(tmp_path: Path, kind: str) -> None:
     assert repr(before) == repr(after[::-1])
 
 
+def test_a_case_of_which_both_are_asked_for_is_read_once(tmp_path: Path) -> None:
+    model = FakeModel()
+    both = passes(tmp_path / "both", model)
+    both.see(features=NAMES, uncertainty=NAMES[1:3])
+    assert model.seen == NAMES
+    assert repr(both.features(NAMES)) == repr(passes(tmp_path / "one", FakeModel()).features(NAMES))
+    other = passes(tmp_path / "other", FakeModel()).uncertainty(NAMES[1:3])
+    assert repr(both.uncertainty(NAMES[1:3])) == repr(other)
+    assert model.seen == NAMES
+
+
+def test_what_is_remembered_of_one_kind_is_left_out(tmp_path: Path) -> None:
+    passes(tmp_path, FakeModel()).features(["a", "b"])
+    passes(tmp_path, FakeModel()).uncertainty(["b", "c"])
+    model = FakeModel()
+    passes(tmp_path, model).see(features=["a", "b"], uncertainty=["b", "c", "d"])
+    assert model.seen == ["d"]
+
+
 @pytest.mark.parametrize(
     ("model", "changed", "seen"),
     [
