@@ -66,7 +66,8 @@ PRETRAINED = (
     (5,),
     "pretrained on, labelled cases",
 )
-CAMPAIGNS = ("heart_small_300", "slpt")  # comparison, method
+# Block of the page on strategies → comparison, method.
+CAMPAIGNS = {"campaigns": ("heart_small_300", "slpt"), "lesion_campaigns": ("lesions_second_300", "slpt")}
 
 
 def cells_of(comparison: str) -> tuple[Cell, ...]:
@@ -187,7 +188,8 @@ def main() -> int:
         ],
     )
     put(EXPLANATION / "strategies.md", [pairs_table(queries)], "pairs")
-    put(EXPLANATION / "strategies.md", [campaigns_table(*CAMPAIGNS)], "campaigns")
+    for block, one in CAMPAIGNS.items():
+        put(EXPLANATION / "strategies.md", [campaigns_table(*one)], block)
     for block, tables in METHODS_TABLES.items():
         put(EXPLANATION / "evidence.md", [methods_table(*one) for one in tables], block)
     put(EXPLANATION / "evidence.md", [evidence_table(*PRETRAINED)], "pretrained")
