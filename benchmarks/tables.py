@@ -135,8 +135,9 @@ def campaigns_table(comparison: str, method: str) -> str:
         levels = [words.spread(experiment.spread(way, budget)) for budget in experiment.budgets]
         over_all = experiment.strategy_comparisons.get(way, ())[-1:]
         gain = [f"{spread(one.by_seed.values())}, p {words.p_value(one.cases.p)}" for one in over_all]
-        rows.append([f"`{way.strategy}`", *levels, *(gain or ["-"])])
-    titles = ["strategy", *(f"{budget} labels" for budget in experiment.budgets)]
+        area = words.spread(experiment.area(way))
+        rows.append([f"`{way.strategy}`", *levels, area, *(gain or ["-"])])
+    titles = ["strategy", *(f"{budget} labels" for budget in experiment.budgets), "area"]
     return words.markdown_table([*titles, "mean difference from `random`"], rows)
 
 
