@@ -70,8 +70,8 @@ def time_case(model: Any, name: str, files: Sequence[Path], folder: Path) -> dic
 
     (folder / name).mkdir()
     seconds = {"prediction": clock(predict)}
-    seconds["uncertainty"] = clock(lambda: passes.uncertainty([name]))
-    seconds["features"] = clock(lambda: passes.features([name]))
+    seconds["uncertainty"] = clock(lambda: passes.see(uncertainty=[name]))
+    seconds["features"] = clock(lambda: passes.see(features=[name]))
     return seconds
 
 

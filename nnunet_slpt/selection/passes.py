@@ -71,14 +71,12 @@ class Passes:
     scoring: int = 3
 
     def features(self, names: Sequence[str]) -> list[list[NDArray[np.float32]]]:
-        """(2, C_s) of each encoder stage, for each case; see ``features.feature_matrix``."""
-        self.see(features=names)
+        """(2, C_s) of each encoder stage, for cases that were seen; see ``features.feature_matrix``."""
         seen = [self._remembered(name, "features") for name in names]
         return [[arrays[stage] for stage in sorted(arrays)] for arrays in seen]
 
     def uncertainty(self, names: Sequence[str]) -> list[CaseUncertainty]:
-        """How unsure the network is about each case, by all measures."""
-        self.see(uncertainty=names)
+        """How unsure the network is about each case that was seen, by all measures."""
         return [_from_arrays(self._remembered(name, "uncertainty")) for name in names]
 
     def see(self, *, features: Sequence[str] = (), uncertainty: Sequence[str] = ()) -> None:

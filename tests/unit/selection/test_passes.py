@@ -47,15 +47,21 @@ def passes(folder: Path, model: FakeModel, **changed: str) -> Passes:
     return Passes(model, folder, images, keys, preprocessing=0, scoring=2)
 
 
+def see(one: Passes, kind: str, names: Sequence[str]) -> Any:
+    """Look, and tell what was seen."""
+    one.see(**{kind: names})
+    return getattr(one, kind)(names)
+
+
 def test_answers_come_in_the_order_of_the_names(tmp_path: Path) -> None:
-    features = passes(tmp_path, FakeModel()).features(["c", "a"])
+    features = see(passes(tmp_path, FakeModel()), "features", ["c", "a"])
     assert [case[0][0, 0] for case in features] == [2, 0]
     assert [stage.shape for stage in features[0]] == [(2, 3), (2, 4)]
 
 
 def test_uncertainty_is_that_of_the_predictions(tmp_path: Path) -> None:
     model = FakeModel()
-    (answer,) = passes(tmp_path, model).uncertainty(["d"])
+    (answer,) = see(passes(tmp_path, model), "uncertainty", ["d"])
     expected = case_uncertainty(model.predictions(torch.full((1, 4, 4), 3.0)), regions=False)
     assert answer.scores == pytest.approx(expected.scores)
     np.testing.assert_allclose(answer.class_entropy, expected.class_entropy)
@@ -64,8 +70,8 @@ def test_uncertainty_is_that_of_the_predictions(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["features", "uncertainty"])
 def test_nothing_is_seen_twice(tmp_path: Path, kind: str) -> None:
     first, second = FakeModel(), FakeModel()
-    before = getattr(passes(tmp_path, first), kind)(NAMES)
-    after = getattr(passes(tmp_path, second), kind)(NAMES[::-1])
+    before = see(passes(tmp_path, first), kind, NAMES)
+    after = see(passes(tmp_path, second), kind, NAMES[::-1])
     assert first.seen == NAMES
     assert second.seen == []
     assert repr(before) == repr(after[::-1])
@@ -76,15 +82,15 @@ def test_a_case_of_which_both_are_asked_for_is_read_once(tmp_path: Path) -> None
     both = passes(tmp_path / "both", model)
     both.see(features=NAMES, uncertainty=NAMES[1:3])
     assert model.seen == NAMES
-    assert repr(both.features(NAMES)) == repr(passes(tmp_path / "one", FakeModel()).features(NAMES))
-    other = passes(tmp_path / "other", FakeModel()).uncertainty(NAMES[1:3])
+    assert repr(both.features(NAMES)) == repr(see(passes(tmp_path / "one", FakeModel()), "features", NAMES))
+    other = see(passes(tmp_path / "other", FakeModel()), "uncertainty", NAMES[1:3])
     assert repr(both.uncertainty(NAMES[1:3])) == repr(other)
     assert model.seen == NAMES
 
 
 def test_what_is_remembered_of_one_kind_is_left_out(tmp_path: Path) -> None:
-    passes(tmp_path, FakeModel()).features(["a", "b"])
-    passes(tmp_path, FakeModel()).uncertainty(["b", "c"])
+    passes(tmp_path, FakeModel()).see(features=["a", "b"], uncertainty=["b"])
+    passes(tmp_path, FakeModel()).see(uncertainty=["c"])
     model = FakeModel()
     passes(tmp_path, model).see(features=["a", "b"], uncertainty=["b", "c", "d"])
     assert model.seen == ["d"]
@@ -101,24 +107,24 @@ def test_what_is_remembered_of_one_kind_is_left_out(tmp_path: Path) -> None:
 def test_a_changed_image_model_or_setting_is_noticed(
     tmp_path: Path, model: FakeModel, changed: dict[str, str], seen: list[str]
 ) -> None:
-    passes(tmp_path, FakeModel()).uncertainty(NAMES)
-    passes(tmp_path, model, **changed).uncertainty(NAMES)
+    passes(tmp_path, FakeModel()).see(uncertainty=NAMES)
+    passes(tmp_path, model, **changed).see(uncertainty=NAMES)
     assert model.seen == seen
 
 
 def test_features_do_not_depend_on_the_window(tmp_path: Path) -> None:
-    passes(tmp_path, FakeModel()).features(NAMES)
+    passes(tmp_path, FakeModel()).see(features=NAMES)
     model = FakeModel(step_size=0.7)
-    passes(tmp_path, model).features(NAMES)
+    passes(tmp_path, model).see(features=NAMES)
     assert model.seen == []
 
 
 def test_a_broken_run_continues_and_gives_the_same(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        passes(tmp_path / "broken", FakeModel(breaks_at="d")).uncertainty(NAMES)
+        passes(tmp_path / "broken", FakeModel(breaks_at="d")).see(uncertainty=NAMES)
     again = FakeModel()
-    continued = passes(tmp_path / "broken", again).uncertainty(NAMES)
-    whole = passes(tmp_path / "whole", FakeModel()).uncertainty(NAMES)
+    continued = see(passes(tmp_path / "broken", again), "uncertainty", NAMES)
+    whole = see(passes(tmp_path / "whole", FakeModel()), "uncertainty", NAMES)
     assert "a" not in again.seen
     assert again.seen[-1] == "d"
     assert repr(continued) == repr(whole)
