@@ -50,6 +50,11 @@ METHODS_TABLES = {
     "heart_rivals": [("heart_small_300", 4, "slpt_k1", RIVALS)],
     "heart_ablation": [("heart_small_300", 4, "slpt_k1", PARTS_OF_ONE)],
 }
+# Block of the page on evidence → its table over all budgets: comparison, what to compare with, the others.
+BUDGETS_TABLES = {
+    "rivals_by_budget": ("hippocampus_small_300", "slpt_k1", RIVALS),
+    "heart_rivals_by_budget": ("heart_small_300", "slpt_k1", RIVALS),
+}
 METHODS_HEADER = ("method", "tuned", "Dice", "against `{}`", "test cases won", "p")
 PUNETS = {"hippocampus_punet_150": "hippocampus, 150", "heart_punet_150": "heart, 150"}
 PUNET_METHODS = {"punet_full": "tokens and the whole body", "punet": "tokens alone"}
@@ -75,6 +80,27 @@ def cells_of(comparison: str) -> tuple[Cell, ...]:
     return read_cells(HERE / "results" / "evidence" / comparison / "cells").cells
 
 
+def methods_of(comparison: str, reference: str, pattern: str, budget: int | None = None) -> Experiment:
+    """One method and those of a pattern, on random cases, at one budget or at all."""
+    cells = [
+        cell
+        for cell in cells_of(comparison)
+        if cell.strategy == "random"
+        and budget in (None, cell.budget)
+        and (cell.method == reference or re.fullmatch(pattern, cell.method))
+    ]
+    return Experiment.of(cells, reference)
+
+
+def gains_of(experiment: Experiment) -> dict[tuple[Way, int], str]:
+    """The paired differences from the reference method."""
+    return {
+        (one, each.budget): spread(each.by_seed.values())
+        for one, compared in experiment.method_comparisons.items()
+        for each in compared
+    }
+
+
 def evidence_table(
     tasks: dict[str, str],
     methods: dict[str, str],
@@ -90,16 +116,10 @@ def evidence_table(
         ways = [Way(BETTER.get(name, {}).get(one, one), "random") for one in methods]
         first, *others = ways
         experiment = Experiment.of(cells_of(name), first.method)
-        gains = {
-            (one, each.budget): each.by_seed.values()
-            for one, compared in experiment.method_comparisons.items()
-            for each in compared
-        }
+        gains = gains_of(experiment)
         for budget in budgets or experiment.budgets:
             levels = [words.spread(experiment.spread(one, budget)) for one in ways]
-            rows.append(
-                [f"{task}, {budget}", *levels, *(spread(gains.get((one, budget), ())) for one in others)]
-            )
+            rows.append([f"{task}, {budget}", *levels, *(gains.get((one, budget), "-") for one in others)])
     _, *compared = methods.values()
     titles = [*methods.values(), *(f"{title}: difference" for title in compared)]
     return words.markdown_table([heading, *titles], rows)
@@ -107,13 +127,7 @@ def evidence_table(
 
 def methods_table(comparison: str, budget: int, reference: str, pattern: str) -> str:
     """Methods at one budget, the best first, and their paired differences from one of them."""
-    cells = [
-        cell
-        for cell in cells_of(comparison)
-        if (cell.strategy, cell.budget) == ("random", budget)
-        and (cell.method == reference or re.fullmatch(pattern, cell.method))
-    ]
-    experiment = Experiment.of(cells, reference)
+    experiment = methods_of(comparison, reference, pattern, budget)
     levels = {one: experiment.spread(one, budget) for one in experiment.ways}
     rows = []
     for one in sorted(levels, key=lambda one: -(levels[one].mean or 0)):
@@ -125,6 +139,17 @@ def methods_table(comparison: str, budget: int, reference: str, pattern: str) ->
             row += [spread(gains), f"{each.cases.win_rate:.0%}", words.p_value(each.cases.p)]
         rows.append(row + ["-"] * (len(METHODS_HEADER) - len(row)))
     return words.markdown_table([title.format(reference) for title in METHODS_HEADER], rows)
+
+
+def budgets_table(comparison: str, reference: str, pattern: str) -> str:
+    """Dice of one method at every budget, and the others' paired differences from it."""
+    experiment = methods_of(comparison, reference, pattern)
+    gains = gains_of(experiment)
+    first, *others = experiment.ways
+    budgets = experiment.budgets
+    rows = [[f"`{reference}`: Dice", *(words.spread(experiment.spread(first, budget)) for budget in budgets)]]
+    rows += [[f"`{one.method}`", *(gains.get((one, budget), "-") for budget in budgets)] for one in others]
+    return words.markdown_table(["difference", *map(str, budgets)], rows)
 
 
 def campaigns_table(comparison: str, method: str) -> str:
@@ -193,6 +218,8 @@ def main() -> int:
         put(EXPLANATION / "strategies.md", [campaigns_table(*one)], block)
     for block, tables in METHODS_TABLES.items():
         put(EXPLANATION / "evidence.md", [methods_table(*one) for one in tables], block)
+    for block, one in BUDGETS_TABLES.items():
+        put(EXPLANATION / "evidence.md", [budgets_table(*one)], block)
     put(EXPLANATION / "evidence.md", [evidence_table(*PRETRAINED)], "pretrained")
     put(EXPLANATION / "evidence.md", [evidence_table(PUNETS, PUNET_METHODS)], "punet")
     return 0

@@ -50,8 +50,6 @@ TUNING_METHODS: Mapping[str, TuningMethod] = MappingProxyType(
         "slpt": TuningMethod(SLPT),
         # The rivals.
         "full_adamw": TuningMethod("nnUNetTrainerFullAdamW"),
-        # Where much is new and the training is short.
-        "full_adamw_fast": TuningMethod("nnUNetTrainerFullAdamW", {"learning_rate": 1e-2}),
         "full_sgd": TuningMethod("nnUNetTrainerFullSGD"),
         "scratch": TuningMethod("nnUNetTrainerScratch"),
         "scratch_sgd": TuningMethod(
@@ -61,6 +59,16 @@ TUNING_METHODS: Mapping[str, TuningMethod] = MappingProxyType(
         "decoder": TuningMethod("nnUNetTrainerDecoder"),
         "bias_norm": TuningMethod("nnUNetTrainerBiasNorm"),
         "lora": TuningMethod("nnUNetTrainerLoRA"),
+        # At three times the rate: where much is new and the training is short.
+        **{
+            f"{name}_fast": TuningMethod(trainer, {"learning_rate": rate})
+            for name, trainer, rate in (
+                ("full_adamw", "nnUNetTrainerFullAdamW", 1e-2),
+                ("scratch", "nnUNetTrainerScratch", 1e-2),
+                ("decoder", "nnUNetTrainerDecoder", 1e-2),
+                ("lora", "nnUNetTrainerLoRA", 3e-2),
+            )
+        },
         # The ablation: first what only several prompts have.
         "slpt_no_diversity": TuningMethod(SLPT, {"weight_diversity": 0.0}),
         "slpt_no_views": TuningMethod(SLPT, {"views": False}),
