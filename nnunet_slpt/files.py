@@ -30,6 +30,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
@@ -52,7 +53,8 @@ def written_whole(file: Path) -> Iterator[Path]:
     Raises:
         FileError: the disk is full, the folder is read-only, or the like; the old file is untouched.
     """
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    # Not by the process: those of two containers may have the same number.
+    part = file.with_name(f".{file.name}.{uuid4().hex}.part")
     try:
         yield part
         with part.open("rb+") as stream:
@@ -106,7 +108,7 @@ def write_json(file: Path, value: Any) -> None:
 
 
 def replace_json(file: Path, value: Any, backup: Path) -> Path | None:
-    """As ``write_json``, unless that is there already; what is there instead is kept.
+    """As ``write_json``, unless that is there, in this order, which counts for regions; else it is kept.
 
     Args:
         file: to make or to replace.
@@ -123,7 +125,7 @@ def replace_json(file: Path, value: Any, backup: Path) -> Path | None:
     kept = None
     if file.exists():
         with suppress(ValueError):  # damaged, and replaced like any other that differs
-            if json.loads(read_bytes(file)) == value:
+            if json.dumps(json.loads(read_bytes(file))) == json.dumps(value):
                 return None
         kept = back_up(file, backup)
     write_json(file, value)

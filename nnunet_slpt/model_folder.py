@@ -170,7 +170,7 @@ def _opened(source: Path) -> Iterator[Place]:
     if source.suffix == ".pth" and source.is_file():
         raise CheckpointError(
             f"{source} is a checkpoint, expected the model's folder around it: pass "
-            f"-m {source.absolute().parents[1]} -f {source.absolute().parent.name.removeprefix('fold_')} "
+            f"-m {source.absolute().parent.parent} -f {source.absolute().parent.name.removeprefix('fold_')} "
             f"-chk {source.name}"
         )
     if not source.exists():

@@ -30,6 +30,7 @@ from nnunet_slpt.stem import adapted_stem, stem_name
 # What DistributedDataParallel and torch.compile put in front of every name.
 WRAPPERS = ("module.", "_orig_mod.")
 HEADS = "decoder.seg_layers."
+MIRRORING = "inference_allowed_mirroring_axes"  # None: along none
 ADDED = {"prompts", "updaters", "scale_shift", "input_prompt", "heads"}  # by a prompt tuning, of any settings
 WHICH_FILE = "Pass the file that nnU-Net writes, for example fold_0/checkpoint_final.pth."
 
@@ -60,6 +61,7 @@ class Pretrained:
         dataset_json: the ``dataset.json`` it was trained with.
         configuration: name of the configuration, such as ``3d_fullres``.
         trainer_name: class that trained it.
+        mirror_axes: axes of the patch along which it was mirrored in training; ``None`` if nobody knows.
     """
 
     path: Path
@@ -68,6 +70,7 @@ class Pretrained:
     dataset_json: Mapping[str, Any] = field(repr=False)
     configuration: str
     trainer_name: str
+    mirror_axes: tuple[int, ...] | None = None
 
     @property
     def labels(self) -> Labels:
@@ -101,6 +104,7 @@ def read_checkpoint(path: str | Path) -> Pretrained:
         dataset_json=training.get("dataset_json", {}),
         configuration=str(training.get("configuration", "")),
         trainer_name=str(content.get("trainer_name", "")),
+        mirror_axes=tuple(content[MIRRORING] or ()) if MIRRORING in content else None,
     )
 
 
@@ -256,6 +260,6 @@ def _does_not_fit(
         f"The pretrained weights of {of.path} do not fit this network. {describe_mismatch(expected, got)}.\n"
         f"{list_differences(expected, got)}\n"
         "Preprocess with plans made from the pretrained model, not with plans made for this dataset alone:\n"
-        f"  nnunet_slpt_plan -d TARGET -m {of.path.absolute().parents[1]}\n"
+        f"  nnunet_slpt_plan -d TARGET -m {of.path.absolute().parent.parent}\n"
         "  nnunet_slpt_preprocess -d TARGET -p nnUNetSLPTPlans"
     )

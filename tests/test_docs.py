@@ -20,6 +20,7 @@ TYPES = {
     str | None: "text or `null`",
     int | None: "whole number or `null`",
     float | None: "number or `null`",
+    tuple[int, ...] | None: "list of axes or `null`",
     tuple[tuple[float, float], ...]: "list of pairs",
 }
 

@@ -13,13 +13,13 @@ Nothing in it is changed. Must not import torch or nnU-Net.
 __all__ = ["Task", "choose", "find_task", "link_dataset"]
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from own_folder import MARK, begin_dataset
 from plans import CONFIGURATION
 from steps import DemoError
 
@@ -96,20 +96,22 @@ def link_dataset(task: Task, images: Sequence[str], labels: Sequence[str], raw_f
         raw_folder: the folder ``nnUNet_raw``.
 
     Raises:
-        DemoError: a case has no image or no label.
+        DemoError: a case has no image or no label, or it would be linked to itself.
+        ValueError: there is a dataset of this name that is not the demo's.
     """
     description: dict[str, Any] = json.loads((task.dataset / "dataset.json").read_text())
     folder = raw_folder / task.dataset.name
+    if folder.resolve() == task.dataset.resolve():
+        raise DemoError(f"{folder} is the data itself. Take another output folder.")
+    description["description"] = f"Links to {task.dataset}, {MARK}/own_data.py"
+    description["numTraining"] = len(labels)
+    begin_dataset(folder, description)
     parts = {"imagesTr": images, "labelsTr": labels, "imagesTs": task.test, "labelsTs": task.test}
     for part, cases in parts.items():
         kind = part[:-2]
         suffix = "_[0-9][0-9][0-9][0-9]" if kind == "images" else ""
-        shutil.rmtree(folder / part, ignore_errors=True)  # links of an earlier choice
-        (folder / part).mkdir(parents=True)
         for case in cases:
             _link(task.dataset / f"{kind}Tr", f"{case}{suffix}{description['file_ending']}", folder / part)
-    description["numTraining"] = len(labels)
-    (folder / "dataset.json").write_text(json.dumps(description, indent=2) + "\n")
     return folder
 
 

@@ -10,8 +10,6 @@ Example::
 __all__ = ["LABELS", "main", "write_dataset"]
 
 import argparse
-import json
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from typing import Any
 import numpy as np
 import SimpleITK
 from numpy.typing import NDArray
+from own_folder import MARK, begin_dataset
 from phantom import SyntheticCT, make_case
 from tqdm import tqdm
 
@@ -56,7 +55,8 @@ def write_dataset(
         The folder of the dataset.
 
     Raises:
-        ValueError: a label is unknown or given twice, or a number is out of range.
+        ValueError: a label is unknown or given twice, a number is out of range, or there is a dataset of this
+            name that is not the demo's.
     """
     if not labels or set(labels) - set(LABELS) or len(set(labels)) < len(labels):
         raise ValueError(f"labels: got {list(labels)}; expected one or both of {list(LABELS)}, each once")
@@ -64,8 +64,7 @@ def write_dataset(
         raise ValueError(f"dataset_id {dataset_id}, cases {cases}, test_cases {test_cases}: out of range")
     spec = spec or SyntheticCT()
     folder = raw_folder / f"Dataset{dataset_id:03d}_{name}"
-    for part in ("imagesTr", "labelsTr", "imagesTs", "labelsTs"):
-        shutil.rmtree(folder / part, ignore_errors=True)  # with other numbers, training cases were test cases
+    begin_dataset(folder, _dataset_json(labels, cases, seed))
     for case in tqdm(range(cases + test_cases), desc=folder.name):
         image, tissue = make_case(seed, case, spec)
         part = "Tr" if case < cases else "Ts"
@@ -75,7 +74,6 @@ def write_dataset(
             folder / f"labels{part}" / f"{name.lower()}_{case:03d}{FILE_ENDING}",
             spec,
         )
-    (folder / "dataset.json").write_text(json.dumps(_dataset_json(labels, cases, seed), indent=2) + "\n")
     return folder
 
 
@@ -104,7 +102,7 @@ def _dataset_json(labels: Sequence[str], cases: int, seed: int) -> dict[str, Any
         "labels": numbered,
         "numTraining": cases,
         "file_ending": FILE_ENDING,
-        "description": f"Synthetic CT, made by examples/demo/synthetic_ct.py with seed {seed}",
+        "description": f"Synthetic CT, {MARK}/synthetic_ct.py with seed {seed}",
     }
 
 

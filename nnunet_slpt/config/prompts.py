@@ -100,7 +100,8 @@ class PromptConfig(TrainingConfig):
         >>> PromptConfig.from_plans({"slpt": {"tversky": [[1, 0]]}}).tversky
         ((1.0, 0.0),)
         """
-        return {**block, **({"tversky": _pairs(block["tversky"])} if "tversky" in block else {})}
+        values = TrainingConfig.converted(block)
+        return {**values, **({"tversky": _pairs(block["tversky"])} if "tversky" in block else {})}
 
     def prompts_of_step(self, step: int) -> list[int]:
         """Which prompts take part in a step, counted from 0 on.

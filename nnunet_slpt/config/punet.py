@@ -30,7 +30,8 @@ class _OfClasses(TrainingConfig):
     @staticmethod
     def converted(block: Mapping[str, Any]) -> dict[str, Any]:
         """With names as tuples."""
-        return {key: _names(key, value) if key in _NAMES else value for key, value in block.items()}
+        values = TrainingConfig.converted(block)
+        return {key: _names(key, value) if key in _NAMES else value for key, value in values.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

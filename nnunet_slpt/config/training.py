@@ -16,6 +16,7 @@ from nnunet_slpt.errors import ConfigError, one_of
 PLANS_KEY = "slpt"
 OPTIMIZERS = ("AdamW", "SGD")
 STEMS = ("repeat", "average")
+AXES = {0, 1, 2}
 
 Config = TypeVar("Config", bound="TrainingConfig")
 
@@ -38,6 +39,8 @@ class TrainingConfig:
         pretrained_sha256: ``base_hash`` of the frozen weights that are expected there; ``None`` takes any.
         stem: what becomes of the first layer's weights if the images have another number of channels than
             the pretrained network knows: ``repeat`` or ``average``; ``None`` refuses.
+        mirror_axes: axes of the patch along which images are mirrored, in training and prediction, of those
+            that nnU-Net would mirror along; ``None`` all of these.
 
     Raises:
         ConfigError: a key is unknown or a value is out of range.
@@ -54,6 +57,7 @@ class TrainingConfig:
     pretrained_checkpoint: str | None = None
     pretrained_sha256: str | None = None
     stem: str | None = None
+    mirror_axes: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         self.require_whole("epochs", "iterations_per_epoch", "validation_iterations_per_epoch")
@@ -68,6 +72,9 @@ class TrainingConfig:
             self.require(value is None or isinstance(value, str), name, "text or nothing (null)")
         self.require_one_of("optimizer", (*OPTIMIZERS, None))
         self.require_one_of("stem", (*STEMS, None))
+        axes = self.mirror_axes
+        some = axes is None or (isinstance(axes, tuple) and {*map(type, axes)} <= {int} and {*axes} <= AXES)
+        self.require(some, "mirror_axes", "a list of axes, from 0 to 2, or null")
 
     def require(self, condition: bool, name: str, expected: str) -> None:
         """Refuse the value of a key.
@@ -122,8 +129,13 @@ class TrainingConfig:
 
     @staticmethod
     def converted(block: Mapping[str, Any]) -> dict[str, Any]:
-        """The block's values as this class holds them; what JSON has no type for."""
-        return dict(block)
+        """The block's values as this class holds them; what JSON has no type for.
+
+        >>> TrainingConfig.from_plans({"slpt": {"mirror_axes": [1, 2]}}).mirror_axes
+        (1, 2)
+        """
+        axes = block.get("mirror_axes")
+        return {**block, "mirror_axes": tuple(axes) if isinstance(axes, list) else axes}
 
     def as_block(self) -> dict[str, Any]:
         """The block to write into plans: every setting, in JSON's types."""

@@ -79,7 +79,8 @@ class Workers:
         except BrokenProcessPool as error:
             raise DatasetError(
                 "A process was killed, most likely for want of memory. Start again with fewer than "
-                f"{self.processes} processes (-npp, or -np); what is done stays done."
+                f"{self.processes} processes (-npp, or -np); what is done stays done. A script of your "
+                'own has to call this under if __name__ == "__main__".'
             ) from error
 
     def _worth_it(self, seconds: float, done: int, items: int) -> bool:

@@ -16,8 +16,9 @@ from nnunet_slpt.doctor.memory import gpu_memory
 from nnunet_slpt.doctor.patient import Check, Patient, Seen
 from nnunet_slpt.errors import SLPTError
 from nnunet_slpt.model_folder import read_model
+from nnunet_slpt.planners.comparison import Finding
 from nnunet_slpt.planners.draft import Request
-from nnunet_slpt.planners.findings import AT_FIRST, OF_IMAGES, Finding
+from nnunet_slpt.planners.findings import AT_FIRST, OF_IMAGES
 from nnunet_slpt.planners.old_plans import in_todays_format
 
 LEVELS = ("error", "warning", "note")

@@ -14,7 +14,7 @@ from nnunetv2.paths import nnUNet_results
 from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
 from nnunet_slpt.doctor.patient import Patient
-from nnunet_slpt.planners.findings import Finding
+from nnunet_slpt.planners.comparison import Finding
 
 
 def results_folder(_: Patient) -> Iterator[Finding]:

@@ -16,7 +16,8 @@ from nnunet_slpt.doctor.patches import patch_around
 from nnunet_slpt.doctor.patient import Patient
 from nnunet_slpt.doctor.words import listed, share_in_words
 from nnunet_slpt.errors import some
-from nnunet_slpt.planners.findings import FAR_SPACING, Finding, in_words
+from nnunet_slpt.planners.comparison import Finding, in_words
+from nnunet_slpt.planners.findings import FAR_SPACING
 from nnunet_slpt.planners.transfer import resampled
 
 # An image that fills less of the patch than this is mostly padding to the network. nnU-Net itself plans

@@ -11,7 +11,7 @@ from nnunet_slpt.doctor.looks import Look
 from nnunet_slpt.doctor.patient import Patient
 from nnunet_slpt.doctor.words import listed
 from nnunet_slpt.errors import some
-from nnunet_slpt.planners.findings import Finding
+from nnunet_slpt.planners.comparison import Finding
 
 FEWEST = 2  # training cases; the trainer refuses fewer
 FOLDS = 5  # nnU-Net's generate_crossval_split needs as many cases

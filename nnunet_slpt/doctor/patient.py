@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.doctor.looks import Look, look_at
+from nnunet_slpt.planners.comparison import Comparison, Finding
 from nnunet_slpt.planners.draft import Request, new_plans, settings_for
-from nnunet_slpt.planners.findings import Comparison, Finding
 from nnunet_slpt.planners.target import Target
 from nnunet_slpt.planners.transfer import patch_size_for
 

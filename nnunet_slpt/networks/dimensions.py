@@ -50,7 +50,8 @@ def modulate(x: Tensor, change: Tensor) -> Tensor:
     Returns:
         (B, C, *S).
     """
-    gain, shift = resize(change, x.shape[2:]).chunk(2, 1)
+    # CUDA's autocast interpolates in single precision, and features would stay so from here on.
+    gain, shift = resize(change, x.shape[2:]).to(x.dtype).chunk(2, 1)
     return torch.addcmul(x + shift, x, gain)
 
 

@@ -50,9 +50,6 @@ class PromptHeads(nn.Module):
             self.weights[stage][:, here] = weight[there].to(self.weights[stage])
             self.biases[stage][:, here] = bias[there].to(self.biases[stage])
 
-    def forward(self, features: Tensor, stage: int, chosen: Sequence[int]) -> Tensor:
-        """Features (K'·B, C, *S), prompt by prompt, to logits (K', B, classes, *S)."""
-        per_prompt = features.chunk(len(chosen))
-        weights, biases = self.weights[stage], self.biases[stage]
-        pairs = zip(per_prompt, chosen, strict=True)
-        return torch.stack([convolve(part, weights[k], biases[k]) for part, k in pairs])
+    def forward(self, features: Tensor, stage: int, k: int) -> Tensor:
+        """Features (B, C, *S) of prompt k to logits (B, classes, *S)."""
+        return convolve(features, self.weights[stage][k], self.biases[stage][k])

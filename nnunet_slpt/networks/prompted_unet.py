@@ -115,18 +115,17 @@ class PromptedUNet(nn.Module):
         Returns:
             Logits (B, classes, *S); with deep supervision a list, finest first.
         """
+        prompts = self.prompts() if prompts is None else prompts
         if prompt is None:
-            outputs = [
-                mean_prediction(logits, self.region_based)
-                for logits in self._run(x, range(self.prompts.count), prompts)
-            ]
+            of_all = self._run_all(x, prompts, self.decoder.deep_supervision)
+            outputs = [mean_prediction(logits, self.region_based) for logits in of_all]
         else:
-            outputs = [logits[0] for logits in self._run(x, [prompt], prompts)]
+            outputs = self._run(x, prompts, prompt, self.decoder.deep_supervision)
         return outputs if self.decoder.deep_supervision else outputs[0]
 
     def predict_prompts(self, x: Tensor) -> Tensor:
         """The K predictions that ``forward`` averages: logits (K, B, classes, *S)."""
-        return self._run(x, range(self.prompts.count), finest_only=True)[0]
+        return self._run_all(x, self.prompts(), all_levels=False)[0]
 
     def follow_normalisations(self) -> None:
         """Change the scales and shifts of those that are there now, after somebody has replaced some."""
@@ -151,15 +150,20 @@ class PromptedUNet(nn.Module):
         yield from ((name, tensor.detach()) for name, tensor in self.named_parameters())
         yield from self.named_buffers()
 
+    def _run_all(self, x: Tensor, prompts: Tensor, all_levels: bool) -> list[Tensor]:
+        """Logits (K, B, classes, *S), finest first; one prompt after the other, so memory is that of one."""
+        # What comes before the first updater is the same for all prompts.
+        shared = self._first_module(x) if self.input_prompt is None else None
+        each = [self._run(x, prompts, k, all_levels, shared) for k in range(self.prompts.count)]
+        return [torch.stack(levels) for levels in zip(*each, strict=True)]
+
     def _run(
-        self, x: Tensor, chosen: Sequence[int], prompts: Tensor | None = None, finest_only: bool = False
+        self, x: Tensor, prompts: Tensor, k: int, all_levels: bool, first: Tensor | None = None
     ) -> list[Tensor]:
-        """Logits (K', B, classes, *S) of the chosen prompts, finest first."""
-        prompts = self.prompts() if prompts is None else prompts
-        prompt = torch.stack([prompts[k] for k in chosen]).repeat_interleave(len(x), 0)
+        """Logits (B, classes, *S) with prompt k, finest first; ``first`` are features of M_1, if known."""
+        prompt = torch.stack([prompts[k]] * len(x))
         seen_from_afar = signature(prompt)
-        features = self._first_features(x, prompt)
-        finest_only = finest_only or not self.decoder.deep_supervision
+        features = self._first_features(x, prompt) if first is None else first
         depth = len(self.encoder.stages)
         skips: list[Tensor] = []
         outputs: list[Tensor] = []
@@ -170,17 +174,13 @@ class PromptedUNet(nn.Module):
                 features, prompt = self.updaters[i](features, prompt, seen_from_afar)
             if i < depth:
                 skips.append(features)
-            elif not finest_only or i + 1 == modules:
-                outputs.append(self.heads(features, i - depth, chosen))
+            elif all_levels or i + 1 == modules:
+                outputs.append(self.heads(features, i - depth, k))
         return outputs[::-1]
 
     def _first_features(self, x: Tensor, prompt: Tensor) -> Tensor:
-        """Of M_1, for images (B, …) and prompts (K'·B, 1, *S): (K'·B, C, *S)."""
-        times = [len(prompt) // len(x), *[1] * (x.ndim - 1)]
-        if self.input_prompt is not None:
-            return self._first_module(self.input_prompt(x.repeat(times), prompt))
-        # What comes before the first updater is the same for all prompts; behind it they run as one batch.
-        return self._first_module(x).repeat(times)
+        """Of M_1, for images (B, …) and prompts (B, 1, *S): (B, C, *S)."""
+        return self._first_module(x if self.input_prompt is None else self.input_prompt(x, prompt))
 
     def _first_module(self, x: Tensor) -> Tensor:
         """M_1: a residual encoder has a stem before its first stage."""

@@ -16,7 +16,6 @@ from nnunet_slpt.networks.dimensions import convolve, resize
 
 EPSILON = 1e-5
 CELLS = 4  # of a signature, along each axis
-_POOL = {2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
 
 
 class DiversifiedPrompts(nn.Module):
@@ -96,8 +95,18 @@ def signature(prompts: Tensor) -> Tensor:
     Returns:
         (K, 4^axes), of mean square 1; zero for a prompt of zeros.
     """
-    cells = _POOL[prompts.ndim - 2](prompts.float(), CELLS).flatten(1)
+    means = prompts.float()
+    for axis in range(2, prompts.ndim):  # in slices, because torch's adaptive pooling in 3D knows no MPS
+        means = _cells(means, axis)
+    cells = means.flatten(1)
     return cells * torch.rsqrt(cells.square().mean(1, keepdim=True) + EPSILON)
+
+
+def _cells(x: Tensor, axis: int) -> Tensor:
+    """Means over ``CELLS`` parts of an axis, the borders of which go to both where they do not divide it."""
+    size = x.shape[axis]
+    parts = ((i * size // CELLS, -(-(i + 1) * size // CELLS)) for i in range(CELLS))
+    return torch.stack([x.narrow(axis, start, end - start).mean(axis) for start, end in parts], axis)
 
 
 def signature_length(axes: int) -> int:

@@ -6,7 +6,7 @@ The command is ``nnunet_slpt_plan``; from Python it is ``SLPTPlanner(...).plan_e
 
 __all__ = ["Draft", "Finding", "Request", "SLPTPlanner", "Wishes", "draft_plans"]
 
+from nnunet_slpt.planners.comparison import Finding
 from nnunet_slpt.planners.draft import Draft, Request, draft_plans
-from nnunet_slpt.planners.findings import Finding
 from nnunet_slpt.planners.planner import SLPTPlanner
 from nnunet_slpt.planners.transfer import Wishes

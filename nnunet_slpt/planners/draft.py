@@ -16,6 +16,7 @@ __all__ = [
 ]
 
 import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -24,14 +25,8 @@ from nnunet_slpt.config import PLANS_KEY, TrainingConfig
 from nnunet_slpt.errors import PlanningError
 from nnunet_slpt.label_outputs import has_regions
 from nnunet_slpt.model_folder import Model, read_model
-from nnunet_slpt.planners.findings import (
-    AT_FIRST,
-    OF_IMAGES,
-    Comparison,
-    Finding,
-    findings_of,
-    refuse,
-)
+from nnunet_slpt.planners.comparison import Comparison, Finding, findings_of, refuse
+from nnunet_slpt.planners.findings import AT_FIRST, OF_IMAGES
 from nnunet_slpt.planners.fit import frozen_hash
 from nnunet_slpt.planners.old_plans import in_todays_format
 from nnunet_slpt.planners.target import Target
@@ -147,7 +142,24 @@ def draft_plans(request: Request) -> Draft:
     findings += findings_of(comparison, OF_IMAGES)  # takes long, if there is no fingerprint
     refuse(findings)
     plans = new_plans(request, comparison, block)
+    findings += _batch_without_labels(request, comparison, plans)
     return Draft(target, plans, tuple(findings), request, model)
+
+
+def _batch_without_labels(
+    request: Request, comparison: Comparison, plans: Mapping[str, Any]
+) -> Iterator[Finding]:
+    """The rule for the batch counts labelled cases: before the first it gives the smallest."""
+    name = comparison.model.configuration
+    got, known = plans["configurations"][name]["batch_size"], comparison.settings["batch_size"]
+    if request.wishes.batch_size is None and not comparison.target.labelled and got < known:
+        yield Finding(
+            "note",
+            "batch",
+            f"its size is {got}, the model's is {known}: it is at most 5 % of the labelled cases', and there "
+            "is none.",
+            "Plan again with --overwrite once cases are labelled, or pass --batch_size.",
+        )
 
 
 def new_plans(request: Request, comparison: Comparison, block: TrainingConfig) -> dict[str, Any]:
@@ -197,7 +209,11 @@ def settings_for(request: Request, comparison: Comparison) -> TrainingConfig:
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     if "prompts" in given and tuning.by_tokens:
         raise PlanningError("-K is the number of prompts, and a PUNet has tokens instead. Leave it out.")
-    block = tuning.settings(**given, region_based=has_regions(target.dataset_json["labels"]))
+    given |= {
+        "region_based": has_regions(target.dataset_json["labels"]),
+        "mirror_axes": comparison.mirror_axes,
+    }
+    block = tuning.settings(**given)
     if len(target.channels) != len(comparison.model_channels):
         block = replace(block, stem=comparison.stem)
     plans = {**comparison.plans, PLANS_KEY: block.as_block()}

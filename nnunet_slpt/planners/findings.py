@@ -4,111 +4,22 @@ Owns the words and the thresholds. Each check looks at a ``Comparison`` and writ
 the planner.
 """
 
-__all__ = ["AT_FIRST", "OF_IMAGES", "Comparison", "Finding", "findings_of", "refuse"]
+__all__ = ["AT_FIRST", "FAR_SPACING", "OF_IMAGES"]
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 from nnunetv2.preprocessing.normalization.map_channel_name_to_normalization import get_normalization_scheme
 
-from nnunet_slpt.errors import ArchitectureError, PlanningError
+from nnunet_slpt.errors import ArchitectureError
 from nnunet_slpt.label_outputs import has_regions, head_rows
-from nnunet_slpt.model_folder import Model
 from nnunet_slpt.networks import check_architecture
+from nnunet_slpt.planners.comparison import Check, Comparison, Finding, in_words
 from nnunet_slpt.planners.old_plans import are_old
-from nnunet_slpt.planners.target import Target
-from nnunet_slpt.planners.tunings import Tuning, tuning_of
 
 NO_CLASS = ("background", "ignore")
+SPLIT = "splits_final.json"
 FAR_SPACING = 1.5  # a voxel's edge that is longer or shorter by more than this factor
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at and is not as the model expects it, or worth to know.
-
-    Args:
-        level: ``note``, ``warning`` (it will work, maybe badly) or ``error`` (it cannot work).
-        subject: what it is about, in a word or two.
-        text: what was got and what expected.
-        remedy: what to do; empty if there is nothing to do.
-    """
-
-    level: str
-    subject: str
-    text: str
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.level}: {self.subject}: {self.text}{' ' + self.remedy if self.remedy else ''}"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A model beside a dataset.
-
-    Args:
-        model: the pretrained one.
-        plans: its plans in today's format, with its configuration alone.
-        target: the dataset to tune for.
-        stem: how to make the first layer fit another number of channels, if that was asked for.
-    """
-
-    model: Model
-    plans: Mapping[str, Any]
-    target: Target
-    stem: str | None = None
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """The model's configuration."""
-        settings: Mapping[str, Any] = self.plans["configurations"][self.model.configuration]
-        return settings
-
-    @property
-    def tuning(self) -> Tuning:
-        """How such a network is tuned."""
-        return tuning_of(self.settings)
-
-    @property
-    def model_channels(self) -> list[str]:
-        """Names of the channels that the model was trained on."""
-        about = self.model.dataset_json
-        return [str(name) for name in about.get("channel_names", about.get("modality", {})).values()]
-
-    @property
-    def reader(self) -> str:
-        """The name of the reader for the dataset's images."""
-        return type(self.target.reader(self.plans["image_reader_writer"])).__name__
-
-
-Check = Callable[[Comparison], Iterator[Finding]]
-
-
-def findings_of(comparison: Comparison, checks: Iterable[Check]) -> list[Finding]:
-    """All that these checks find, in their order.
-
-    Args:
-        comparison: what they look at.
-        checks: such as ``AT_FIRST``.
-    """
-    return [finding for check in checks for finding in check(comparison)]
-
-
-def refuse(findings: Sequence[Finding]) -> None:
-    """Go no further if one of them is an error.
-
-    Args:
-        findings: of any level.
-
-    Raises:
-        PlanningError: with all errors, one a line.
-    """
-    errors = [f"{one.subject}: {one.text} {one.remedy}".strip() for one in findings if one.level == "error"]
-    if errors:
-        raise PlanningError("\n".join(errors))
 
 
 def plans_format(comparison: Comparison) -> Iterator[Finding]:
@@ -240,6 +151,30 @@ def reader(comparison: Comparison) -> Iterator[Finding]:
         )
 
 
+def split(comparison: Comparison) -> Iterator[Finding]:
+    """The split that training reads, against the one that came with the dataset."""
+    came, used = (folder / SPLIT for folder in (comparison.target.raw, comparison.target.preprocessed))
+    if came.is_file() and used.is_file() and came.read_bytes() != used.read_bytes():
+        yield Finding(
+            "note",
+            "split",
+            f"{came} differs from {used}, which training reads and which stays.",
+        )
+
+
+def mirroring(comparison: Comparison) -> Iterator[Finding]:
+    """A model that tells left from right was not shown mirrored images, and is not to be."""
+    axes = comparison.mirror_axes
+    if axes is not None:
+        along = f"along axis {' and '.join(map(str, axes))} alone" if axes else "along no axis"
+        yield Finding(
+            "note",
+            "mirroring",
+            f"the model was trained with mirroring {along}; so it is tuned, and so it predicts.",
+            'To change that: "mirror_axes" in the block "slpt" of the plans.',
+        )
+
+
 def dimensions(comparison: Comparison) -> Iterator[Finding]:
     """2D against 3D."""
     flat = bool((comparison.target.shapes[:, 0] == 1).all())
@@ -277,15 +212,6 @@ def spacing(comparison: Comparison) -> Iterator[Finding]:
         )
 
 
-def in_words(values: Iterable[float]) -> str:
-    """Numbers along the axes, such as ``10 x 3 x 3``.
-
-    Args:
-        values: one an axis.
-    """
-    return " x ".join(f"{value:.3g}" for value in values)
-
-
 # Those that need names and numbers alone, and those for which every image has to be read.
 AT_FIRST: tuple[Check, ...] = (
     plans_format,
@@ -295,5 +221,7 @@ AT_FIRST: tuple[Check, ...] = (
     labels,
     labelled_cases,
     reader,
+    split,
+    mirroring,
 )
 OF_IMAGES: tuple[Check, ...] = (dimensions, spacing)

@@ -12,8 +12,8 @@ from typing import Any
 from nnunet_slpt import __version__
 from nnunet_slpt.config import PLANS_KEY
 from nnunet_slpt.networks.punet.tokens import TOKENS
+from nnunet_slpt.planners.comparison import in_words
 from nnunet_slpt.planners.draft import Draft
-from nnunet_slpt.planners.findings import in_words
 from nnunet_slpt.planners.tunings import tuning_of
 
 PACKAGES = ("nnunetv2", "torch")

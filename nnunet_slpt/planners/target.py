@@ -105,7 +105,7 @@ class Target:
         Args:
             preferred: name of the model's reader.
         """
-        if "overwrite_image_reader_writer" in self.dataset_json:
+        if self.dataset_json.get("overwrite_image_reader_writer", "None") != "None":  # nnU-Net's "not given"
             return self.own_reader
         try:
             found = recursive_find_reader_writer_by_name(preferred)
@@ -114,7 +114,8 @@ class Target:
         if self.dataset_json["file_ending"].lower() not in found.supported_file_endings:
             return self.own_reader
         reader: ImageReader = found()
-        return self.own_reader if check_one(self.cases[0], reader) else reader
+        reads_one = any(not check_one(case, reader) for case in self.cases)  # the first may be damaged
+        return reader if reads_one else self.own_reader
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:

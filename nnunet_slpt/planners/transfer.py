@@ -176,13 +176,13 @@ def _in_turn(values: Sequence[Any], channels: int) -> list[Any]:
 
 def _intensities(plans: Mapping[str, Any], schemes: Sequence[str]) -> dict[str, Any]:
     """For each channel the model's, from which CTNormalization takes mean, deviation and percentiles."""
-    there = plans[INTENSITIES]
-    if not there and "CTNormalization" in schemes:
+    there = plans[INTENSITIES] or {"0": {}}  # nnU-Net looks each channel up, whatever its scheme
+    if not any(there.values()) and "CTNormalization" in schemes:
         raise PlanningError(
             f"The model's plans lack {INTENSITIES}, which its CTNormalization needs. Take the plans.json "
             "that came with the model."
         )
-    return {str(i): there[str(i % len(there))] for i in range(len(schemes)) if there}
+    return {str(i): there[str(i % len(there))] for i in range(len(schemes))}
 
 
 def _words(values: Sequence[int]) -> str:

@@ -188,6 +188,14 @@ class TuningTrainer(nnUNetTrainer):
         """Refuse cases from which nothing can be learned, by the names of those that are preprocessed."""
         check_cases(training, validation, available)
 
+    def configure_rotation_dummyDA_mirroring_and_inital_patch_size(self) -> Any:  # noqa: N802  nnU-Net's
+        """As nnU-Net; but mirrored along what the plans' block allows, in training and prediction."""
+        *others, axes = super().configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+        if self.config.mirror_axes is not None:
+            axes = tuple(axis for axis in axes if axis in self.config.mirror_axes) or None
+            self.inference_allowed_mirroring_axes = axes
+        return *others, axes
+
     def configure_optimizers(self) -> tuple[torch.optim.Optimizer, Any]:
         """An optimizer over the tuned weights alone, and nnU-Net's polynomial schedule."""
         options: dict[str, Any] = {"lr": self.initial_lr, "weight_decay": self.weight_decay}

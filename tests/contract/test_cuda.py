@@ -72,6 +72,9 @@ def test_prompts_are_tuned_in_half_precision_and_judged_in_single(gpu, settings,
     config = PromptConfig(**settings)
     network = gpu.network(PromptedUNet(build(axes), patch(axes), CLASSES, config, True))
     loss = PromptLoss(0.3, 0.7, ignore_label=3)
+    features: list[Tensor] = []
+    for stage in (*network.encoder.stages, *network.decoder.stages, *network.decoder.transpconvs):
+        stage.register_forward_hook(lambda _, given, __: features.extend(given))
     with gpu.autocast():
         images = torch.empty(2, CHANNELS, *patch(axes), device=CUDA)
         prompts = network.prompts()
@@ -81,6 +84,9 @@ def test_prompts_are_tuned_in_half_precision_and_judged_in_single(gpu, settings,
                 assert on_gpu_in(torch.float16, level)
                 target = torch.empty(2, 1, *level.shape[2:], dtype=torch.int16, device=CUDA)
                 assert on_gpu_in(torch.float32, loss(level, target))
+    seen = [one for one in features if one.shape[1] != CHANNELS]  # but for the images
+    assert seen
+    assert all(on_gpu_in(torch.float16, one) for one in seen)
 
 
 @each_dimension

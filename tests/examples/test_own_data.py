@@ -69,6 +69,19 @@ def test_another_choice_leaves_no_case_of_the_old_one(folder: Path, tmp_path: Pa
     assert [path.name for path in (linked / "labelsTr").iterdir()] == ["b.nii.gz"]
 
 
+def test_a_dataset_that_is_not_the_demos_is_left_alone(folder: Path, tmp_path: Path) -> None:
+    before = {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(DemoError, match="is the data itself"):
+        link_dataset(find_task(folder), ["a"], ["a"], folder)
+    other = tmp_path / "raw" / "Dataset008_After" / "imagesTr" / "scan_0000.nii.gz"
+    other.parent.mkdir(parents=True)
+    other.write_text("precious")
+    with pytest.raises(ValueError, match="the demo did not make it"):
+        link_dataset(find_task(folder), ["a"], ["a"], tmp_path / "raw")
+    assert other.read_text() == "precious"
+    assert before == {path: path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.mark.parametrize(
     ("missing", "told"),
     [

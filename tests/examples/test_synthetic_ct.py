@@ -125,3 +125,15 @@ def test_made_again_with_more_cases_no_test_case_is_left_that_trains_now(tmp_pat
     parts = {part: {file.name for file in (folder / f"labels{part}").iterdir()} for part in ("Tr", "Ts")}
     assert {part: len(names) for part, names in parts.items()} == {"Tr": 3, "Ts": 2}
     assert not parts["Tr"] & parts["Ts"]
+
+
+def test_a_dataset_of_somebody_else_is_refused_and_left_alone(tmp_path: Path) -> None:
+    scan = tmp_path / "Dataset001_One" / "imagesTr" / "scan_0000.nii.gz"
+    scan.parent.mkdir(parents=True)
+    scan.write_text("precious")
+    with pytest.raises(ValueError, match="the demo did not make it"):
+        write_dataset(tmp_path, 1, "One", 1, spec=TINY)
+    (scan.parents[1] / "dataset.json").write_text('{"description": "ours"}')
+    with pytest.raises(ValueError, match="the demo did not make it"):
+        write_dataset(tmp_path, 1, "One", 1, spec=TINY)
+    assert scan.read_text() == "precious"

@@ -76,3 +76,12 @@ def test_from_scratch_to_tuned_tokens(folder: Path, capsys: pytest.CaptureFixtur
     assert before.keys() == after.keys()
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
     assert (tuned / "tokens_final.safetensors").is_file()
+
+
+def test_preprocessed_without_any_label(folder: Path) -> None:
+    write_raw(folder / "raw/Dataset100_Source", about(), cases=2, labelled=0)
+    assert plan(["-d", "100", "--punet", "--features", "4", "8", "-npp", "1"]) == 0
+    asked = ["-d", "100", "-p", "nnUNetPUNetPlans", "-c", "3d_fullres", "-np", "1", "--unlabelled"]
+    assert preprocess(asked) == 0
+    made = folder / "preprocessed/Dataset100_Source/nnUNetPUNetPlans_3d_fullres"
+    assert {file.name for file in made.glob("*.pkl")} == {"case_0.pkl", "case_1.pkl"}

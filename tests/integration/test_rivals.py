@@ -69,6 +69,13 @@ def test_a_rival_changes_what_it_is_named_after_and_predicts(task: Any, rival: s
     assert predicted(task).shape == (20, 22, 24)
 
 
+@pytest.mark.parametrize(("given", "kept"), [(None, (0, 1, 2)), ([], None), ([1, 2], (1, 2))])
+def test_mirrored_as_the_plans_say(task: Any, given: Any, kept: Any) -> None:
+    trainer = begin(task, "nnUNetTrainerHead", mirror_axes=given)
+    *_, axes = trainer.configure_rotation_dummyDA_mirroring_and_inital_patch_size()
+    assert axes == trainer.inference_allowed_mirroring_axes == kept
+
+
 @pytest.mark.usefixtures("three_threads")
 @pytest.mark.parametrize("trainer", ["nnUNetTrainerHead", "nnUNetTrainerSLPT"])
 def test_a_training_takes_the_threads_that_were_asked_for(

@@ -60,7 +60,8 @@ def online_prototypes(
         units = unit_length(features)
         prototypes = _at_seeds(units, seeds).flatten(2).mT
         voxels = units.flatten(2)
-        nearness = -_squared_distances(features.shape[2:], seeds).to(voxels) / (2 * reach**2)
+        distances = _squared_distances(features.shape[2:], seeds, features.device)
+        nearness = -distances.to(voxels) / (2 * reach**2)
         for _ in range(steps):
             shares = (prototypes @ voxels / temperature + nearness).log_softmax(1)
             # By a softmax over voxels too, the weights of a prototype that nobody is close to cannot vanish.
@@ -76,17 +77,21 @@ def _at_seeds(features: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
     return features
 
 
-def _squared_distances(grid: Sequence[int], seeds: Sequence[int]) -> torch.Tensor:
+def _squared_distances(grid: Sequence[int], seeds: Sequence[int], device: torch.device) -> torch.Tensor:
     """Of each voxel to each seed, in cells: (K, voxels)."""
-    return torch.cdist(
-        _middles(seeds, seeds), _middles(grid, seeds), compute_mode="donot_use_mm_for_euclid_dist"
-    ).square()
+    axes = len(grid)
+    total = torch.zeros([1] * 2 * axes, device=device)
+    for axis, (count, size) in enumerate(zip(seeds, grid, strict=True)):
+        apart = _middles(count, count, device)[:, None] - _middles(size, count, device)
+        shape = [1] * 2 * axes
+        shape[axis], shape[axes + axis] = count, size
+        total = total + apart.square().view(shape)
+    return total.flatten(axes).flatten(0, axes - 1)
 
 
-def _middles(grid: Sequence[int], lengths: Sequence[int]) -> torch.Tensor:
-    """The middles of the cells of a grid that is so and so long: (cells, axes)."""
-    axes = [(torch.arange(count) + 0.5) * length / count for count, length in zip(grid, lengths, strict=True)]
-    return torch.cartesian_prod(*axes)
+def _middles(count: int, length: int, device: torch.device) -> torch.Tensor:
+    """The middles of ``count`` cells along a ``length``: (count,)."""
+    return (torch.arange(count, device=device) + 0.5) * length / count
 
 
 def _check_grid(features: torch.Tensor, seeds: Sequence[int]) -> None:

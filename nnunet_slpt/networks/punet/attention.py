@@ -19,6 +19,7 @@ HEADS = 8
 # The scores of the fine stages take most of the memory and time, and each head has its own: published are 8
 # heads at 32 channels, which makes 4 channels a head.
 CHANNELS_A_HEAD = 16
+MOST_WINDOWS = 2**16 - 1  # of which CUDA attends to at a time, and can differentiate
 
 
 def heads_for(channels: int) -> int:
@@ -95,7 +96,9 @@ class PromptableAttention(nn.Module):
         if tokens is not None:
             key_value = torch.cat([key_value, tokens.expand(*key_value.shape[:2], -1, -1)], 2)
         q, k, v = (self._by_head(part) for part in (query, *key_value.chunk(2, -1)))
-        attended = F.scaled_dot_product_attention(q, k, v, bias[None].to(q.dtype))
+        parts = zip(*(one.split(MOST_WINDOWS) for one in (q, k, v)), strict=True)
+        done = [F.scaled_dot_product_attention(*part, bias[None].to(q.dtype)) for part in parts]
+        attended = torch.cat(done) if len(done) > 1 else done[0]
         return attended.transpose(1, 2).reshape(voxels.shape)
 
     def _by_head(self, x: Tensor) -> Tensor:

@@ -17,8 +17,8 @@ from nnunet_slpt.errors import PlanningError, one_of
 from nnunet_slpt.label_outputs import has_regions
 from nnunet_slpt.networks.punet.memory import GIGABYTES_AT_LEAST, gigabytes
 from nnunet_slpt.networks.punet.plan import BodyPlan
+from nnunet_slpt.planners.comparison import Finding
 from nnunet_slpt.planners.draft import AnyDraft, findings_of_name
-from nnunet_slpt.planners.findings import Finding
 from nnunet_slpt.planners.punet.sizes import FEATURES, FEWEST_STAGES, punet_plans
 from nnunet_slpt.planners.target import Target
 from nnunet_slpt.planners.transfer import Wishes

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from nnunet_slpt.config import PLANS_KEY
-from nnunet_slpt.planners.findings import in_words
+from nnunet_slpt.planners.comparison import in_words
 from nnunet_slpt.planners.punet.draft import PretrainingDraft
 from nnunet_slpt.planners.report import versions
 

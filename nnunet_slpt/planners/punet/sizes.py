@@ -26,7 +26,7 @@ from nnunet_slpt.networks.punet.memory import numbers_kept, numbers_within
 from nnunet_slpt.networks.punet.plan import BodyPlan
 from nnunet_slpt.networks.punet.tokens import TOKENS
 from nnunet_slpt.planners.target import Target
-from nnunet_slpt.planners.transfer import MOST_OF_DATASET, SMALLEST_BATCH, Wishes, patch_size_for
+from nnunet_slpt.planners.transfer import INTENSITIES, MOST_OF_DATASET, SMALLEST_BATCH, Wishes, patch_size_for
 
 FEATURES = (32, 64, 128, 256, 384)  # published
 FEWEST_STAGES = 2
@@ -63,6 +63,8 @@ def punet_plans(
         for name, settings in plans["configurations"].items()
         if "previous_stage" not in settings
     }
+    # nnU-Net looks each channel up, whatever its scheme.
+    plans[INTENSITIES] = plans[INTENSITIES] or {str(channel): {} for channel in range(len(target.channels))}
     return plans
 
 

@@ -42,6 +42,7 @@ def test_an_unknown_key_comes_with_the_known_ones() -> None:
         *((part, value) for part in ("updaters", "views", "separable") for value in (0, 1, "false", None)),
         *(("weight_diversity", value) for value in (-1, NAN, False, [1])),
         *(("seed", value) for value in (-1, 2**31, 0.5, True)),
+        *(("mirror_axes", value) for value in (0, "01", [3], [-1], [True], [0.0])),
         *(("tversky", value) for value in ([], [[0.5]], [[0.5, 0.5, 0]], [[0, 0]], [[-1, 2]])),
         *(("tversky", value) for value in ([[0.5, NAN]], [[NAN, 0.5]], [[INFINITE, 1]])),
         *(("tversky", value) for value in (0.5, [0.5, 0.5], "neutral", [["a", "b"]], None)),

@@ -11,8 +11,8 @@ from small_models import about, plans_of, write_model, write_raw
 
 from nnunet_slpt.doctor import examination, examine
 from nnunet_slpt.errors import CheckpointError, DatasetError
+from nnunet_slpt.planners.comparison import Finding
 from nnunet_slpt.planners.draft import Request
-from nnunet_slpt.planners.findings import Finding
 from nnunet_slpt.planners.transfer import Wishes
 
 Told = list[tuple[str, str]]  # level and subject

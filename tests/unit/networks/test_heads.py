@@ -19,10 +19,9 @@ def heads() -> PromptHeads:
 
 def test_each_prompt_has_a_convolution_of_its_own() -> None:
     made, features = heads(), torch.randn(2, 4, 3, 3, 3)
-    logits = made(torch.cat([features] * 2), 1, [2, 0])
-    for row, k in enumerate((2, 0)):
+    for k in (2, 0):
         expected = functional.conv3d(features, made.weights[1][k], made.biases[1][k])
-        torch.testing.assert_close(logits[row], expected)
+        torch.testing.assert_close(made(features, 1, k), expected)
 
 
 def test_heads_start_different() -> None:

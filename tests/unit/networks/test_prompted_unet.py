@@ -82,6 +82,16 @@ def test_the_mean_of_the_prompts_is_what_one_by_one_gives(build: Build) -> None:
     torch.testing.assert_close(network(x).softmax(1), one_by_one.softmax(2).mean(0))
 
 
+def test_prompts_run_one_after_the_other_behind_what_they_share() -> None:
+    network = prompted(prompts=4).eval()
+    sizes: list[list[int]] = [[] for _ in network.encoder.stages]
+    for stage, seen in zip(network.encoder.stages, sizes, strict=True):
+        stage.register_forward_hook(lambda _, given, __, seen=seen: seen.append(len(given[0])))
+    with torch.no_grad():
+        network.predict_prompts(images(3, batch=2))
+    assert sizes == [[2], *[[2] * 4] * (len(sizes) - 1)]
+
+
 def test_regions_average_sigmoids() -> None:
     network = tuned(prompted(deep=False, region_based=True))
     x = images()

@@ -7,6 +7,7 @@ import torch
 
 from nnunet_slpt.losses import pairwise_cosine
 from nnunet_slpt.networks import DiversifiedPrompts
+from nnunet_slpt.networks.prompts import signature
 
 each_patch = pytest.mark.parametrize("patch", [(12, 10), (6, 9, 8), (1, 8, 8)])
 
@@ -67,3 +68,14 @@ def test_prompts_show_where_the_foreground_is() -> None:
 
 def test_without_any_foreground_they_are_finite() -> None:
     assert prompts(started=False)().isfinite().all()
+
+
+@pytest.mark.parametrize("size", [(12, 10), (3, 9), (6, 9, 8), (1, 2, 5)])
+def test_a_signature_is_what_adaptive_pooling_sees(size: tuple[int, ...]) -> None:
+    maps = torch.randn(3, 1, *size, generator=torch.Generator().manual_seed(0))
+    pool = (
+        torch.nn.functional.adaptive_avg_pool2d if len(size) == 2 else torch.nn.functional.adaptive_avg_pool3d
+    )
+    means = pool(maps, 4).flatten(1)
+    expected = means / (means.square().mean(1, keepdim=True) + 1e-5).sqrt()
+    torch.testing.assert_close(signature(maps), expected)

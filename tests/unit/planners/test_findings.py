@@ -10,7 +10,8 @@ from small_models import about, as_before_2_3, plans_of
 
 from nnunet_slpt.errors import PlanningError
 from nnunet_slpt.model_folder import Model
-from nnunet_slpt.planners.findings import AT_FIRST, OF_IMAGES, Comparison, Finding, findings_of, refuse
+from nnunet_slpt.planners.comparison import Comparison, Finding, findings_of, refuse
+from nnunet_slpt.planners.findings import AT_FIRST, OF_IMAGES
 from nnunet_slpt.planners.target import Target
 from nnunet_slpt.pretrained import Pretrained
 
@@ -141,10 +142,23 @@ def test_the_models_reader_stays_if_it_reads_the_files(found: Any) -> None:
     assert found("reader", plans_of() | {"image_reader_writer": "NibabelIOWithReorient"}) == {}
 
 
+def test_one_damaged_image_changes_no_reader(found: Any, place: Any) -> None:
+    place.dataset()
+    (place.folder / "raw/Dataset200_Target/imagesTr/case_0_0000.nii.gz").write_bytes(b"damaged")
+    target = Target.of("200")
+    assert type(target.reader("NibabelIOWithReorient")).__name__ == "NibabelIOWithReorient"
+
+
 @pytest.mark.parametrize("reader", ["Tiff3DIO", "OfSomebodysOwn"])
 def test_a_reader_that_does_not_is_replaced_with_a_warning(found: Any, reader: str) -> None:
     text = found("reader", plans_of() | {"image_reader_writer": reader})["warning"]
     assert f"read with SimpleITKIO, the model's were with {reader}" in text
+
+
+def test_nnunets_word_for_no_reader_is_none(found: Any) -> None:
+    wanted = {"more": {"overwrite_image_reader_writer": "None"}}
+    plans = plans_of() | {"image_reader_writer": "NibabelIOWithReorient"}
+    assert found("reader", plans, dataset=wanted) == {}
 
 
 def test_the_datasets_own_reader_wins(found: Any) -> None:

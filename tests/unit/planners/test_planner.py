@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
 from nnunetv2.experiment_planning.plan_and_preprocess_api import plan_experiment_dataset
 from small_models import zipped
@@ -116,6 +117,54 @@ def test_another_dataset_json_that_is_there_is_kept(place: Any) -> None:
     (place.preprocessed / "dataset.json").write_text('{"labels": {}}')
     planned(place, model=place.model())
     assert content(place, "before_dataset.json") == {"labels": {}}
+
+
+def test_regions_in_another_order_are_another_dataset_json(place: Any) -> None:
+    place.dataset()
+    model = place.model()
+    planned(place, model=model)
+    there = content(place, "dataset.json")
+    turned = there | {"labels": dict(reversed(there["labels"].items()))}
+    (place.folder / "raw/Dataset200_Target/dataset.json").write_text(json.dumps(turned))
+    planned(place, model=model, overwrite=True)
+    assert [*content(place, "dataset.json")["labels"]] == [*turned["labels"]]
+
+
+@pytest.mark.parametrize("folds", [[{"train": ["case_1"], "val": ["case_0"]}], []])
+def test_a_split_that_is_in_use_stays_whatever_came_with_the_dataset(place: Any, folds: Any) -> None:
+    place.dataset()
+    came = [{"train": ["case_0"], "val": ["case_1"]}]
+    (place.folder / "raw/Dataset200_Target/splits_final.json").write_text(json.dumps(came))
+    model = place.model()
+    planned(place, model=model)
+    assert content(place, "splits_final.json") == came
+    (place.preprocessed / "splits_final.json").write_text(json.dumps(folds))
+    planned(place, model=model, overwrite=True)
+    assert content(place, "splits_final.json") == folds
+    found = content(place, "nnUNetSLPTPlans_report.json")["findings"]
+    assert [one["level"] for one in found if one["subject"] == "split"] == ["note"]
+
+
+@pytest.mark.parametrize(("axes", "recorded"), [(None, []), ((0, 1), [0, 1]), ((0, 1, 2), None)])
+def test_a_model_that_was_not_mirrored_is_not_tuned_so(place: Any, axes: Any, recorded: Any) -> None:
+    place.dataset()
+    model = place.model()
+    file = model / "fold_all/checkpoint_final.pth"
+    known = torch.load(file, weights_only=False) | {"inference_allowed_mirroring_axes": axes}
+    torch.save(known, file)
+    assert planned(place, model=model)["slpt"]["mirror_axes"] == recorded
+    found = {one["subject"] for one in content(place, "nnUNetSLPTPlans_report.json")["findings"]}
+    assert ("mirroring" in found) == (recorded is not None)
+
+
+@pytest.mark.parametrize(
+    ("labelled", "options", "told"), [(0, {}, True), (0, {"batch": 3}, False), (4, {}, False)]
+)
+def test_a_batch_that_waits_for_labels_is_told(place: Any, labelled: int, options: Any, told: bool) -> None:
+    place.dataset(labelled=labelled, shape=(40, 40, 40))
+    planned(place, model=place.model(), wishes=Wishes(None, options.get("batch")))
+    found = {one["subject"] for one in content(place, "nnUNetSLPTPlans_report.json")["findings"]}
+    assert ("batch" in found) == told
 
 
 def test_the_checkpoint_of_a_zip_is_put_beside_the_plans(place: Any) -> None:

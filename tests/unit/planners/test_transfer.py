@@ -127,6 +127,15 @@ def test_ct_normalisation_without_the_models_intensities_is_refused() -> None:
         transferred(plans)
 
 
+def test_each_channel_has_an_entry_where_nobody_knows_the_intensities() -> None:
+    plans = plans_of() | {"foreground_intensity_properties_per_channel": {}}
+    after = transferred(plans, channels=2)
+    assert after["foreground_intensity_properties_per_channel"] == {"0": {}, "1": {}}
+    ct = plans_of(scheme="CTNormalization") | {"foreground_intensity_properties_per_channel": {"0": {}}}
+    with pytest.raises(PlanningError, match="which its CTNormalization needs"):
+        transferred(ct)
+
+
 def test_the_models_plans_stay_as_they_are() -> None:
     plans = plans_of()
     transferred(plans, channels=2, wishes=Wishes((32, 32, 32)))

@@ -8,6 +8,7 @@ from itertools import product
 import pytest
 import torch
 
+from nnunet_slpt.networks.punet import attention as module
 from nnunet_slpt.networks.punet.attention import PromptableAttention, heads_for
 from nnunet_slpt.networks.punet.tokens import Site, SiteTokens
 
@@ -103,3 +104,16 @@ def test_it_can_be_trained_after_it_was_used_in_inference_mode():
 @pytest.mark.parametrize(("channels", "heads"), [(32, 2), (320, 8), (96, 6), (51, 3), (113, 1), (7, 1)])
 def test_heads_divide_the_channels(channels, heads):
     assert heads_for(channels) == heads
+
+
+def test_many_windows_are_attended_to_in_parts(monkeypatch):
+    attention, x = made((2, 3, 4), True), torch.randn(2, CHANNELS, 4, 6, 8).double()
+    whole = attention(x, [tokens(1)])
+    seen = []
+    attend = torch.nn.functional.scaled_dot_product_attention
+    monkeypatch.setattr(module, "MOST_WINDOWS", 1)
+    monkeypatch.setattr(
+        module.F, "scaled_dot_product_attention", lambda *parts: seen.append(len(parts[0])) or attend(*parts)
+    )
+    torch.testing.assert_close(attention(x, [tokens(1)]), whole)
+    assert {*seen} == {1}

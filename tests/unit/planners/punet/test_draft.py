@@ -94,6 +94,7 @@ def test_ct_without_a_label_is_normalised_by_itself_and_this_is_told(place: Any)
     draft = drafted(features=SMALL)
     assert draft.configurations["3d_fullres"]["normalization_schemes"] == ["ZScoreNormalization"]
     assert levels(draft)["normalisation"] == "warning"
+    assert draft.plans["foreground_intensity_properties_per_channel"] == {"0": {}}  # nnU-Net looks it up
 
 
 def test_ct_with_a_label_is_normalised_as_usual(place: Any) -> None:
