@@ -34,6 +34,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     if arguments.status:
         return _status(arguments)
+    if arguments.undo and arguments.dry_run:
+        raise SelectionError(
+            "--undo is given with --dry_run, expected one of them: a round is taken back or it is not. "
+            "--status tells which is the last one."
+        )
     if arguments.undo:
         return _undo(arguments)
     if arguments.n == "" or (arguments.n is None and not arguments.prelabel):

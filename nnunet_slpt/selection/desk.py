@@ -116,5 +116,16 @@ class Desk:
     def labelled(self) -> list[str]:
         """Names of the cases that count as labelled; with hidden labels those that were chosen."""
         if self.hide_labels:
-            return [name for one in self.rounds for name in one.chosen]
+            return self._chosen
         return [name for name, case in self.cases.items() if case.labelled]
+
+    @property
+    def waiting(self) -> list[str]:
+        """Names of the cases that were chosen and have no label yet, in the order of choice."""
+        labelled = {*self.labelled}
+        return [name for name in self._chosen if name not in labelled]
+
+    @property
+    def _chosen(self) -> list[str]:
+        """Without those that the dataset no longer has."""
+        return [name for one in self.rounds for name in one.chosen if name in self.cases]

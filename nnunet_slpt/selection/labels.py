@@ -13,18 +13,20 @@ from numpy.typing import NDArray
 
 from nnunet_slpt.datasets.cases import Case
 from nnunet_slpt.datasets.image_checks import find_reader
-from nnunet_slpt.errors import SelectionError
+from nnunet_slpt.datasets.label_checks import LabelValues, read_label
+from nnunet_slpt.errors import DatasetError, SelectionError
 
 
 def count_foreground(cases: Sequence[Case], dataset_json: Mapping[str, Any]) -> NDArray[np.float32]:
-    """Voxels above background in each case's label: (N,).
+    """Voxels of foreground in each case's label, neither background nor ignored: (N,).
 
     Args:
         cases: all of them labelled, whether or not labels are hidden from the other strategies.
         dataset_json: of the raw dataset.
 
     Raises:
-        SelectionError: a label is missing.
+        SLPTError: a label is missing or damaged, or nnU-Net does not understand the labels in
+            ``dataset.json``.
     """
     missing = [case.name for case in cases if not case.label.is_file()]
     if missing:
@@ -32,6 +34,14 @@ def count_foreground(cases: Sequence[Case], dataset_json: Mapping[str, Any]) -> 
             f"This strategy looks at labels, and {len(missing)} candidates have none: "
             f"{', '.join(missing[:5])}. It is a baseline for data that is labelled already; choose another."
         )
-    reader: Any = find_reader(cases, dataset_json)
-    counts = [np.count_nonzero(reader.read_seg(str(case.label))[0] > 0) for case in cases]
+    reader, ignore = find_reader(cases, dataset_json), LabelValues.of(dataset_json).ignore
+    nothing = [0] if ignore is None else [0, ignore]
+    try:
+        labels = (read_label(case.label, reader.read_seg) for case in cases)
+        counts = [np.isin(label.voxels, nothing, invert=True).sum() for label in labels]
+    except DatasetError as error:
+        raise DatasetError(
+            f"This strategy looks at labels, and one cannot be used: {error}. Save or copy it again, or "
+            "choose another strategy."
+        ) from error
     return np.array(counts, np.float32)

@@ -128,8 +128,16 @@ class Model:
         """Refuse a dataset that this network cannot look at.
 
         Raises:
-            SelectionError: other number of channels, or files that its plans' reader cannot read.
+            SelectionError: it is the second stage of a cascade; other number of channels; or files that its
+                plans' reader cannot read.
         """
+        first = self.predictor.configuration_manager.previous_stage_name
+        if first is not None:
+            raise SelectionError(
+                f"The model in {self.folder} is the second stage of a cascade, which looks at what {first} "
+                "predicts beside the image. Expected one that looks at images alone: pass a model of "
+                "3d_fullres, 3d_lowres or 2d, with -m or -c."
+            )
         ours, theirs = channel_count(self.predictor.dataset_json), channel_count(dataset_json)
         if ours != theirs:
             raise SelectionError(
@@ -201,7 +209,7 @@ class Model:
         predictor = self.predictor
         plans, settings = predictor.plans_manager, predictor.configuration_manager
         files = [[str(file) for file in images] for _, images in cases]
-        if processes:
+        if processes and cases:
             items = preprocessing_iterator_fromfiles(
                 files, None, None, plans, predictor.dataset_json, settings, processes
             )

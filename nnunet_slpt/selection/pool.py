@@ -35,7 +35,8 @@ class Pool:
         labelled: to train with.
         waiting: chosen earlier, but not labelled yet.
         validation: never chosen, never trained with.
-        excluded: left out on the user's wish, labelled or not.
+        excluded: left out on the user's wish, labelled or not; also those of earlier rounds that the dataset
+            no longer has.
         skipped: left out because their images cannot be used.
     """
 
@@ -83,7 +84,7 @@ def divide(
         cases: all of the dataset, in any order.
         earlier_choices: names that earlier rounds chose.
         validation: names of validation cases.
-        excluded: names that the user leaves out.
+        excluded: names that the user leaves out; the dataset need not have those that earlier rounds chose.
         skipped: names whose images cannot be used.
         hide_labels: whether a case has a label is not looked at.
         partial: go on although cases wait for their labels.
@@ -128,10 +129,13 @@ def _check_names(
     skipped: frozenset[str],
 ) -> None:
     _check_known(
-        names, chosen, "chosen by earlier rounds", "Put their images back, or undo the round: --undo."
+        names,
+        chosen - excluded,
+        "chosen by earlier rounds",
+        "Put their images back, leave them out for good (--exclude), or undo the round (--undo).",
     )
     _check_known(names, validation, "for validation", "Correct the --val file or splits_final.json.")
-    _check_known(names, excluded, "to be excluded", "Correct the --exclude file.")
+    _check_known(names, excluded - chosen, "to be excluded", "Correct the --exclude file.")
     _check_known(names, skipped, "to be skipped", "Read the dataset again.")
     _check_apart(chosen & validation, "chosen by an earlier round to train with")
     _check_apart(excluded & validation, "to be excluded")

@@ -64,6 +64,14 @@ class RoundStore:
         """
         return self._chain()[0]
 
+    def made_at(self, number: int) -> float:
+        """When a round was written, in seconds, as a file's time of change.
+
+        Args:
+            number: of the round.
+        """
+        return self._file(number).stat().st_mtime
+
     def beside(self, number: int, what: str) -> Path:
         """Where something lies that belongs to a round; ``undo`` puts it away with the round.
 

@@ -76,7 +76,8 @@ class Round:
         parameters: the strategy's, by name.
         budget_cases: how many cases were to be chosen.
         versions: package → version.
-        model: ``folder``, ``checkpoints`` and ``sha256`` of the network; ``None`` if none was used.
+        model: ``folder``, ``checkpoints`` and ``sha256`` of the network, and the ``window`` in which it
+            predicted, if it did; ``None`` if none was used.
         settings: whatever else decides the result, by name.
         validation: names of the fixed validation cases.
         excluded: names of the cases left out.

@@ -6,7 +6,7 @@ Owns which pass a strategy's needs ask for. Must not import nnU-Net itself.
 __all__ = ["Sight"]
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from tqdm import tqdm
 from nnunet_slpt.datasets.cases import Case
 from nnunet_slpt.errors import SelectionError, one_of
 from nnunet_slpt.selection.features import STAGES, feature_matrix
+from nnunet_slpt.selection.image_keys import usable_images
 from nnunet_slpt.selection.labels import count_foreground
 from nnunet_slpt.selection.maps import check_reader, on_image_grid, write_map
 from nnunet_slpt.selection.network import Model
@@ -26,6 +27,7 @@ from nnunet_slpt.selection.passes import Passes
 from nnunet_slpt.selection.place import find_model_folder
 from nnunet_slpt.selection.pool import Pool
 from nnunet_slpt.selection.request import Request
+from nnunet_slpt.selection.rounds import Round
 from nnunet_slpt.selection.strategies import Candidates, Strategy
 from nnunet_slpt.selection.uncertainty import AGGREGATIONS, MEASURES, voxel_maps
 
@@ -41,20 +43,21 @@ class Sight:
         cases: by name.
         dataset_json: of the raw dataset.
         folder: of the caches.
-        image_keys: name → hash of the images' content, of all cases that are looked at.
+        image_keys: name → hash of the images' content, of the cases that can be looked at: ``check_images``.
     """
 
     request: Request
     cases: Mapping[str, Case]
     dataset_json: Mapping[str, Any]
     folder: Path
-    image_keys: Mapping[str, str]
+    image_keys: dict[str, str] = field(default_factory=dict, init=False)
 
     def check(self, strategy: Strategy) -> None:
         """Refuse a model that cannot tell what the strategy needs.
 
         Raises:
-            SLPTError: no such model, other channels, no prompts, no encoder; or an unknown setting.
+            SLPTError: no such model, one that needs other images or another's predictions, no prompts, no
+                encoder; or an unknown setting.
         """
         for kind, got, known in (
             ("aggregation", self.request.aggregation, AGGREGATIONS),
@@ -62,7 +65,7 @@ class Sight:
         ):
             if got not in known:
                 raise SelectionError(f"{one_of(kind, got, known)}.")
-        if self._looks(strategy):
+        if {"features", "predictions"} & strategy.needs or self.request.save_maps:
             self.model.check_fits(self.dataset_json)
         if "features" in strategy.needs:
             self.model.check_encoder()
@@ -72,15 +75,54 @@ class Sight:
             self.model.check_prompts("--save_maps")
             check_reader(self.model.predictor)
 
-    def about(self) -> dict[str, Any] | None:
-        """The model, as a round tells it; ``None`` if none was needed."""
-        if "model" not in vars(self):
+    def check_images(self, names: Sequence[str]) -> frozenset[str]:
+        """Read the images of cases, unless they are known.
+
+        Args:
+            names: of the cases.
+
+        Returns:
+            The names of those that cannot be used and are left out.
+
+        Raises:
+            DatasetError: images that cannot be used, unless they are skipped.
+        """
+        cases = [self.cases[name] for name in names]
+        keys, skipped = usable_images(cases, self.dataset_json, self.folder, self.request)
+        self.image_keys.update(keys)
+        return skipped
+
+    def about(self, predicts: bool) -> dict[str, Any] | None:
+        """The model, as a round tells it; ``None`` if none was needed.
+
+        Args:
+            predicts: its predictions count; then the sliding window, which changes them, is told as well.
+        """
+        if not self.has_model:
             return None
         checkpoints = [str(file.relative_to(self.model.folder)) for file in self.model.checkpoints]
-        return {"folder": str(self.model.folder), "checkpoints": checkpoints, "sha256": self.model.sha256}
+        about = {"folder": str(self.model.folder), "checkpoints": checkpoints, "sha256": self.model.sha256}
+        return about | ({"window": self.model.window} if predicts else {})
+
+    def in_words(self) -> str:
+        """Which checkpoints look at the cases."""
+        folds = ", ".join(file.parent.name for file in self.model.checkpoints)
+        return f"Looking with {self.model.folder}: {folds} ({self.request.checkpoint})."
+
+    def folds_before(self, one: Round, made_at: float) -> list[str]:
+        """The folds that were there when a round was made, so they know no label that came in since.
+
+        Args:
+            one: the round.
+            made_at: when, as a file's time of change.
+        """
+        same = (one.model or {}).get("sha256") == self.model.sha256
+        return [file.parent.name for file in self.model.checkpoints if same or file.stat().st_mtime < made_at]
 
     def candidates(self, strategy: Strategy, pool: Pool, round_number: int) -> Candidates:
         """The pool's candidates with what the strategy needs.
+
+        For features, a case that waits for its label counts as labelled: its kind is being drawn.
 
         Args:
             strategy: that will choose.
@@ -88,11 +130,11 @@ class Sight:
             round_number: of the round to be made.
         """
         names = pool.candidates
-        self._see(strategy, pool)
+        self.see(strategy, pool)
         features = labelled = class_entropy = foreground = None
         scores: dict[str, Floats] = {}
         if "features" in strategy.needs:
-            seen = self._passes.features([*names, *pool.labelled])
+            seen = self._passes.features([*names, *pool.labelled, *pool.waiting])
             matrix = feature_matrix(seen, self.request.stages)
             features, labelled = matrix[: len(names)], matrix[len(names) :]
         if "predictions" in strategy.needs:
@@ -106,13 +148,22 @@ class Sight:
             foreground = count_foreground([self.cases[name] for name in names], self.dataset_json)
         return Candidates(tuple(names), features, labelled, scores, class_entropy, foreground, round_number)
 
-    def see_part(self, strategy: Strategy, pool: Pool) -> int:
-        """Fill the caches with this part's share.
+    def see(self, strategy: Strategy, pool: Pool) -> int:
+        """Fill the caches with what the strategy needs of the cases whose images were checked.
 
         Returns:
-            How many cases were looked at.
+            How many cases these are.
         """
-        return self._see(strategy, pool, slice(self.request.part, None, self.request.parts))
+        covered = {*pool.candidates, *pool.labelled, *pool.waiting}
+        features = covered if "features" in strategy.needs else set()
+        uncertain = set(pool.candidates) if "predictions" in strategy.needs else set()
+        mine = sorted((features | uncertain) & self.image_keys.keys())
+        if mine:
+            self._passes.see(
+                features=[name for name in mine if name in features],
+                uncertainty=[name for name in mine if name in uncertain],
+            )
+        return len(mine)
 
     def save_maps(self, names: Sequence[str], folder: Path) -> None:
         """Write each measure's map of cases as ``NAME_MEASURE.nii.gz``."""
@@ -123,6 +174,11 @@ class Sight:
             for measure in MEASURES:
                 drawn = on_image_grid(maps[measure], properties, self.model.predictor)
                 write_map(drawn, images[name][0], folder / f"{name}_{measure}.nii.gz")
+
+    @property
+    def has_model(self) -> bool:
+        """Whether there was a need."""
+        return "model" in vars(self)
 
     @cached_property
     def model(self) -> Model:
@@ -139,22 +195,6 @@ class Sight:
             asked.step_size,
             asked.mirroring,
         )
-
-    @staticmethod
-    def _looks(strategy: Strategy) -> bool:
-        return bool({"features", "predictions"} & strategy.needs)
-
-    def _see(self, strategy: Strategy, pool: Pool, part: slice = slice(None)) -> int:
-        """Fill the caches with what the strategy needs of a part of the cases, and count these."""
-        features = {*pool.candidates, *pool.labelled} if "features" in strategy.needs else set()
-        uncertain = set(pool.candidates) if "predictions" in strategy.needs else set()
-        mine = sorted(features | uncertain)[part]
-        if mine:
-            self._passes.see(
-                features=[name for name in mine if name in features],
-                uncertainty=[name for name in mine if name in uncertain],
-            )
-        return len(mine)
 
     @cached_property
     def _passes(self) -> Passes:

@@ -43,6 +43,7 @@ class Status:
         labelled: how many cases are labelled, those for validation not counted.
         validation: how many validation cases there are.
         waiting: names of the cases that were chosen and have no label yet, in the order of choice.
+        gone: names of the cases that were chosen and that the dataset no longer has; these do not wait.
         left: how many cases can still be chosen.
     """
 
@@ -50,6 +51,7 @@ class Status:
     labelled: int
     validation: int
     waiting: tuple[str, ...]
+    gone: tuple[str, ...]
     left: int
 
     @property
@@ -74,12 +76,15 @@ class Status:
             + (" (labels hidden)" if one.mode == "hide_labels" else "")
             for one in self.rounds
         ]
+        remedy = "put the images back, or choose with --exclude"
+        gone = f"No longer in the dataset: {len(self.gone)}{_listed(self.gone)}; {remedy}"
         return "\n".join(
             [
                 *(lines or ["No round yet"]),
                 f"Labelled: {self.labelled}",
                 f"Validation: {self.validation}",
                 f"Waiting for labels: {len(self.waiting)}{_listed(self.waiting)}",
+                *([gone] if self.gone else []),
                 f"Left in the pool: {self.left}",
                 f"Next: {self.next_step}",
             ]
@@ -92,6 +97,7 @@ class Status:
             **about,
             "rounds": list(about["rounds"]),
             "waiting": list(self.waiting),
+            "gone": list(self.gone),
             "next_step": self.next_step,
         }
 
@@ -104,11 +110,11 @@ def status_of(
     Args:
         rounds: all, the first one first.
         labelled: names of the cases that count as labelled; with hidden labels those that were chosen.
-        pool: names of the cases to choose from; those that are labelled, chosen or for validation by now do
-            not count.
+        pool: names of all cases of the dataset, whichever group they are in.
         validation: names of the fixed validation cases.
     """
-    have, fixed = set(labelled), set(validation)
+    have, fixed, there = set(labelled), set(validation), set(pool)
+    unlabelled = there - have
     chosen = [name for one in rounds for name in one.chosen]
     return Status(
         rounds=tuple(
@@ -117,14 +123,15 @@ def status_of(
                 strategy=one.strategy,
                 mode=one.mode,
                 chosen=len(one.chosen),
-                waiting=len({*one.chosen} - have),
+                waiting=len(unlabelled.intersection(one.chosen)),
             )
             for one in rounds
         ),
         labelled=len(have - fixed),
         validation=len(fixed),
-        waiting=tuple(name for name in chosen if name not in have),
-        left=len({*pool} - have - fixed - {*chosen}),
+        waiting=tuple(name for name in chosen if name in unlabelled),
+        gone=tuple(name for name in chosen if name not in there),
+        left=len(unlabelled - fixed - {*chosen}),
     )
 
 

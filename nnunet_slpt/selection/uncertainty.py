@@ -3,7 +3,15 @@
 Owns SLPT's equations for the uncertainty. Must not import nnU-Net.
 """
 
-__all__ = ["AGGREGATIONS", "MEASURES", "CaseUncertainty", "aggregate", "case_uncertainty", "voxel_maps"]
+__all__ = [
+    "AGGREGATIONS",
+    "MEASURES",
+    "CaseUncertainty",
+    "Near",
+    "aggregate",
+    "case_uncertainty",
+    "voxel_maps",
+]
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,14 +19,12 @@ from itertools import combinations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 MEASURES = ("inter_prompt", "intra_prompt", "entropy")
 RIM_VOXELS = 2
 TOP_SHARE = 0.005
 VOXELS_AT_ONCE = 2**21  # times classes; so that a large case needs little more memory than its predictions
-_MAX_POOL = {2: F.max_pool2d, 3: F.max_pool3d}
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +41,35 @@ class CaseUncertainty:
     class_entropy: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Near:
+    """Voxels that the network predicts as something, and a rim around: places in the flat image, ascending.
+
+    Args:
+        each: of each class or region that is predicted anywhere.
+        foreground: of all of them together.
+    """
+
+    each: tuple[Tensor, ...]
+    foreground: Tensor
+
+    @classmethod
+    def of(cls, labels: Tensor) -> "Near":
+        """Found once for all measures.
+
+        Args:
+            labels: (C, *S) booleans, what the network predicts as each foreground class or region.
+        """
+        foreground = torch.zeros_like(labels[0])
+        each = []
+        for one in labels:
+            if one.any():
+                near = _with_rim(one)
+                foreground |= near
+                each.append(_places(near))
+        return cls(tuple(each), _places(foreground))
+
+
 def case_uncertainty(logits: Tensor, regions: bool) -> CaseUncertainty:
     """All scores of a case, for every aggregation.
 
@@ -44,8 +79,9 @@ def case_uncertainty(logits: Tensor, regions: bool) -> CaseUncertainty:
     """
     maps = voxel_maps(logits, regions)
     labels = _segment(maps["probability"], regions, 0.5)
+    near = Near.of(labels)
     scores = {
-        f"{measure}/{how}": aggregate(maps[measure], labels, how)
+        f"{measure}/{how}": aggregate(maps[measure], near, how)
         for measure in MEASURES
         for how in AGGREGATIONS
     }
@@ -129,48 +165,57 @@ def _segment(values: Tensor, regions: bool, threshold: float) -> Tensor:
     return values.argmax(0) == classes
 
 
-def aggregate(values: Tensor, labels: Tensor, how: str) -> float:
+def _with_rim(mask: Tensor) -> Tensor:
+    """A mask and all within ``RIM_VOXELS`` of it along each axis, as a box has it: (*S) booleans."""
+    for axis, size in enumerate(mask.shape):
+        near = mask.clone()
+        for step in range(1, min(RIM_VOXELS, size - 1) + 1):
+            near.narrow(axis, step, size - step).logical_or_(mask.narrow(axis, 0, size - step))
+            near.narrow(axis, 0, size - step).logical_or_(mask.narrow(axis, step, size - step))
+        mask = near
+    return mask
+
+
+def _places(mask: Tensor) -> Tensor:
+    return mask.flatten().nonzero()[:, 0]
+
+
+def aggregate(values: Tensor, near: Near, how: str) -> float:
     """One number for a case.
 
     Args:
         values: (*S).
-        labels: (C, *S) booleans, what the network predicts as each foreground class or region.
+        near: where the network predicts something.
         how: one of ``AGGREGATIONS``.
     """
-    return float(AGGREGATIONS[how](values, labels))
+    return float(AGGREGATIONS[how](values.flatten(), near))
 
 
-def _each_class_and_rim(values: Tensor, labels: Tensor) -> Tensor:
+def _each_class_and_rim(values: Tensor, near: Near) -> Tensor:
     """The mean over classes of each one's own mean, over the classes that are predicted anywhere.
 
     So a small lesion counts as much as the large organ around it, as it does in a mean Dice.
     """
-    there = labels[labels.flatten(1).any(1)]
-    if not len(there):
-        return _top(values, labels)
-    return torch.stack([_foreground_and_rim(values, one[None]) for one in there]).mean()
+    if not near.each:
+        return _top(values, near)
+    return torch.stack([values[places].mean() for places in near.each]).mean()
 
 
-def _foreground_and_rim(values: Tensor, labels: Tensor) -> Tensor:
+def _foreground_and_rim(values: Tensor, near: Near) -> Tensor:
     """Mean over predicted foreground and what lies around it; where nothing is predicted, as ``top``."""
-    foreground = labels.any(0)
-    if not foreground.any():
-        return _top(values, labels)
-    pool = _MAX_POOL[values.ndim]
-    near = pool(foreground[None, None].float(), 2 * RIM_VOXELS + 1, 1, RIM_VOXELS)[0, 0].bool()
-    return values[near].mean()
+    return values[near.foreground].mean() if near.each else _top(values, near)
 
 
-def _top(values: Tensor, labels: Tensor) -> Tensor:
+def _top(values: Tensor, near: Near) -> Tensor:
     """Mean over the most uncertain voxels, wherever they lie."""
-    return values.flatten().topk(max(1, round(TOP_SHARE * values.numel()))).values.mean()
+    return values.topk(max(1, round(TOP_SHARE * values.numel()))).values.mean()
 
 
 # Voxels to a case. A sum favours large structures, a mean over the image drowns small ones.
-AGGREGATIONS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
+AGGREGATIONS: Mapping[str, Callable[[Tensor, Near], Tensor]] = {
     "classes": _each_class_and_rim,
     "foreground": _foreground_and_rim,
     "top": _top,
-    "mean": lambda values, labels: values.mean(),
-    "sum": lambda values, labels: values.sum(),
+    "mean": lambda values, near: values.mean(),
+    "sum": lambda values, near: values.sum(),
 }

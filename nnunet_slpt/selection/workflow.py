@@ -8,6 +8,7 @@ __all__ = ["select", "status"]
 
 import importlib.metadata
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -16,7 +17,6 @@ from nnunet_slpt.errors import SelectionError, SLPTError
 from nnunet_slpt.selection.budget import parse_budget
 from nnunet_slpt.selection.desk import Desk
 from nnunet_slpt.selection.handover.prelabel import check_prelabel, write_prelabels
-from nnunet_slpt.selection.image_keys import usable_images
 from nnunet_slpt.selection.pool import Pool, divide
 from nnunet_slpt.selection.request import Request
 from nnunet_slpt.selection.rounds import Round, ScoredCase
@@ -103,39 +103,50 @@ def _hand_out(request: Request, desk: Desk, sight: Sight, made: Round, say: Say)
 def _decide(request: Request, desk: Desk, say: Say) -> tuple[Pool, int, Strategy, Sight]:
     """Everything that can be said before the network looks at a case."""
     desk.check_mode()
-    validation = desk.validation(request.validation_file)
-    excluded = frozenset(read_names(request.exclude_file, desk.cases) if request.exclude_file else ())
     earlier = [name for one in desk.rounds for name in one.chosen]
-
-    def divided(skipped: frozenset[str]) -> Pool:
-        return divide(
-            list(desk.cases.values()),
-            earlier_choices=earlier,
-            validation=validation,
-            excluded=excluded,
-            skipped=skipped,
-            hide_labels=request.hide_labels,
-            partial=request.partial,
-        )
-
-    pool = divided(frozenset())
+    known = {*desk.cases, *earlier}
+    divided = partial(
+        divide,
+        list(desk.cases.values()),
+        earlier_choices=earlier,
+        validation=desk.validation(request.validation_file),
+        excluded=frozenset(read_names(request.exclude_file, known) if request.exclude_file else ()),
+        hide_labels=request.hide_labels,
+        partial=request.partial,
+    )
+    pool = divided(skipped=frozenset())
     say(f"{desk.raw.name}: {pool.counts()}.")
     unlabelled = [name for name in pool.validation if not (desk.hide_labels or desk.cases[name].labelled)]
     if unlabelled:
         say(f"{len(unlabelled)} validation cases have no label yet; training needs it: {unlabelled[0]} …")
     strategy = make_strategy(resolve(request.strategy, bool(pool.labelled)), request.parameters)
     _budget(request, pool, earlier)
-    needed = [desk.cases[name] for name in (*pool.candidates, *pool.labelled)]
-    image_keys, skipped = usable_images(needed, desk.dataset_json, desk.store.folder, request)
-    if skipped:
-        say(f"Left out, because their images cannot be used: {', '.join(sorted(skipped))}.")
-        pool = divided(skipped)
-    budget = _budget(request, pool, earlier)
-    sight = Sight(request, desk.cases, desk.dataset_json, desk.store.folder, image_keys)
+    sight = Sight(request, desk.cases, desk.dataset_json, desk.store.folder)
     sight.check(strategy)
     if request.prelabel:
         check_prelabel(sight)
-    return pool, budget, strategy, sight
+    if sight.has_model:
+        _tell_of_model(sight, desk, pool, say)
+    needed = sorted({*pool.candidates, *pool.labelled, *pool.waiting})
+    skipped = sight.check_images(needed[request.part :: request.parts])
+    if skipped:
+        say(f"Left out, because their images cannot be used: {', '.join(sorted(skipped))}.")
+        pool = divided(skipped=skipped)
+    return pool, _budget(request, pool, earlier), strategy, sight
+
+
+def _tell_of_model(sight: Sight, desk: Desk, pool: Pool, say: Say) -> None:
+    """Which folds look; with a warning if some do not know the labels that came in since the last round."""
+    say(sight.in_words())
+    last = desk.rounds[-1] if desk.rounds else None
+    if last is None or {*pool.labelled} <= {*last.labelled_before}:
+        return
+    old = sight.folds_before(last, desk.store.made_at(last.number))
+    if old:
+        say(
+            f"Warning: from before round {last.number}, so without the labels that came in since: "
+            f"{', '.join(old)}. Train again, or name the folds to look with (-f)."
+        )
 
 
 def _budget(request: Request, pool: Pool, earlier: Sequence[str]) -> int:
@@ -155,7 +166,7 @@ def _budget(request: Request, pool: Pool, earlier: Sequence[str]) -> int:
 def _share_work(request: Request, desk: Desk, say: Say) -> None:
     """Let the network see every ``parts``-th case; whoever calls without parts finds all of it done."""
     pool, _, strategy, sight = _decide(request, desk, say)
-    seen = sight.see_part(strategy, pool)
+    seen = sight.see(strategy, pool)
     say(f"Part {request.part} of {request.parts}: {seen} cases seen. When all are done, call without parts.")
 
 
@@ -194,7 +205,7 @@ def _round(
         parameters=strategy.parameters(),
         budget_cases=len(choice.chosen),
         versions={"nnunet_slpt": __version__} | {name: importlib.metadata.version(name) for name in PACKAGES},
-        model=sight.about(),
+        model=sight.about("predictions" in strategy.needs),
         settings={
             "asked_for": request.strategy,
             "aggregation": request.aggregation,

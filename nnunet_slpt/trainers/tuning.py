@@ -26,6 +26,7 @@ from nnunet_slpt.networks import check_architecture
 from nnunet_slpt.pretrained import read_checkpoint
 from nnunet_slpt.trainers.gradients import take_step, unwrap
 from nnunet_slpt.trainers.host import keep_to_requested_threads, map_cuda_storages_to_cpu, requested_weights
+from nnunet_slpt.trainers.running_dice import log_validation
 from nnunet_slpt.trainers.start import (
     Recipe,
     Startable,
@@ -218,6 +219,10 @@ class TuningTrainer(nnUNetTrainer):
                 self.has_weights = True
                 self.print_to_log_file(f"{self.tuned} {start}")
             super().on_train_start()
+
+    def on_validation_epoch_end(self, val_outputs: list[dict[str, Any]]) -> None:
+        """As nnU-Net, also where no validation case has foreground."""
+        log_validation(self, val_outputs)
 
     def _start(self) -> str:
         """Give the network its first weights, and say which."""

@@ -15,47 +15,12 @@ import numpy as np
 import pytest
 import SimpleITK
 import torch
+from select_campaign import DATASET, QUICK, ROUNDS, Campaign
 
 from nnunet_slpt.selection import network
 from nnunet_slpt.selection.cli import main
 
-DATASET = "Dataset801_Tiny"
-ROUNDS = "round_[0-9][0-9].json"
-QUICK = ("-device", "cpu", "-npp", "0", "-nps", "1", "--disable_tta")
 ALL = [f"case_{number}" for number in range(6)]
-
-
-class Campaign:
-    """The tuned task, with the command, and what it writes."""
-
-    def __init__(self, task: Any) -> None:
-        self.task = task
-        self.labels = task.raw / DATASET / "labelsTr"
-        self.home = task.preprocessed / DATASET / "slpt_selection"
-        self.prompted = task.results / DATASET / "nnUNetTrainerSLPT__nnUNetPlans__3d_fullres"
-
-    def select(self, *arguments: object) -> int:
-        return main(["-d", "801", *QUICK, *map(str, arguments)])
-
-    def round(self, number: int) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads((self.home / f"round_{number:02d}.json").read_text())
-        return content
-
-    def chosen(self, number: int) -> list[str]:
-        return [case["name"] for case in self.round(number)["cases"] if case["chosen"]]
-
-    def split(self) -> Any:
-        return json.loads(self.task.splits_file.read_text())
-
-    def keep_labels(self, *cases: str) -> None:
-        """Prospective: the others are not annotated yet."""
-        for file in self.labels.iterdir():
-            if file.name.removesuffix(".nii.gz") not in cases:
-                file.rename(file.parents[1] / file.name)
-
-    def annotate(self, *cases: str) -> None:
-        for case in cases:
-            (self.labels.parent / f"{case}.nii.gz").rename(self.labels / f"{case}.nii.gz")
 
 
 @pytest.fixture
@@ -79,7 +44,13 @@ def test_a_campaign_with_hidden_labels(campaign: Campaign, capsys: pytest.Captur
     trained = {name for fold in campaign.split() for name in fold["train"] + fold["val"]}
     assert trained == {*first, *campaign.chosen(1)}
     assert campaign.round(1)["labelled_before"] == sorted(first)
-    assert "6 cases: 2 labelled" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "6 cases: 2 labelled" in told
+    assert f"Looking with {campaign.prompted}: fold_0 (checkpoint_final.pth)." in told
+    # Of one that is too old: it was not trained again.
+    assert told.count("Warning: from before round 0, so without the labels that came in since: fold_0.") == 1
+    assert "window" not in campaign.round(0)["model"]
+    assert campaign.round(1)["model"]["window"] == {"step_size": 0.5, "mirrored_axes": []}
 
 
 def test_a_prospective_campaign(campaign: Campaign, capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,6 +84,9 @@ def test_undo_and_status(campaign: Campaign, capsys: pytest.CaptureFixture[str])
     assert main(["-d", "801", "--status", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["waiting"] == campaign.chosen(0)
+    assert main(["-d", "801", "--undo", "--dry_run"]) == 2
+    assert "--undo is given with --dry_run" in capsys.readouterr().err
+    assert campaign.chosen(0) == told["waiting"]
     assert main(["-d", "801", "--undo"]) == 0
     assert campaign.task.splits_file.read_bytes() == before
     assert not list(campaign.home.glob(ROUNDS))
@@ -138,8 +112,9 @@ def test_parts_workers_and_a_break_change_nothing(
     expected = (campaign.home / "round_00.json").read_bytes()
     assert main(["-d", "801", "--undo"]) == 0
     _forget(campaign.home)
-    for part in (1, 0):
+    for done, part in enumerate((1, 0), 1):
         assert campaign.select(*asked, "-num_parts", 2, "-part_id", part) == 0
+        assert len(list(campaign.home.glob("images/*.npz"))) == 3 * done
     assert not list(campaign.home.glob(ROUNDS))
     monkeypatch.setattr(network.Model, "preprocess", _must_not_run)
     assert campaign.select(*asked) == 0
@@ -192,7 +167,7 @@ def test_a_killed_run_continues_and_gives_the_same_round(
 
 
 def _forget(home: Path) -> None:
-    for file in home.glob("*/*/*.npz"):
+    for file in home.rglob("*.npz"):
         file.unlink()
 
 

@@ -157,6 +157,17 @@ def test_what_a_killed_write_left_is_removed_and_nothing_else(tmp_path):
     files.remove_parts(tmp_path / "absent" / "a.json")
 
 
+def test_two_writers_of_one_process_number_do_not_meet(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "getpid", lambda: 7)  # as the first process of each of two containers
+    file = tmp_path / "a.json"
+    with files.written_whole(file) as one, files.written_whole(file) as other:
+        one.write_text("one")
+        other.write_text("other")
+        assert one != other
+    assert list(tmp_path.iterdir()) == [file]
+    assert file.read_text() == "one"  # the last to end
+
+
 def test_checking_leaves_nothing(tmp_path):
     files.check_writable(tmp_path)
     files.check_writable(tmp_path / "going" / "to be")

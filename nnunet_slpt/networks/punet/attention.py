@@ -95,9 +95,9 @@ class PromptableAttention(nn.Module):
         query, key_value = self.query(voxels), self.key_value(voxels)
         if tokens is not None:
             key_value = torch.cat([key_value, tokens.expand(*key_value.shape[:2], -1, -1)], 2)
-        q, k, v = (self._by_head(part) for part in (query, *key_value.chunk(2, -1)))
-        parts = zip(*(one.split(MOST_WINDOWS) for one in (q, k, v)), strict=True)
-        done = [F.scaled_dot_product_attention(*part, bias[None].to(q.dtype)) for part in parts]
+        by_head = (self._by_head(part) for part in (query, *key_value.chunk(2, -1)))
+        parts = zip(*(torch.split(part, MOST_WINDOWS) for part in by_head), strict=True)
+        done = [F.scaled_dot_product_attention(q, k, v, bias[None].to(q.dtype)) for q, k, v in parts]
         attended = torch.cat(done) if len(done) > 1 else done[0]
         return attended.transpose(1, 2).reshape(voxels.shape)
 

@@ -50,7 +50,7 @@ def collect(asked: Collection) -> Collected:
         examiner = Examiner(desk, asked.allow_empty, asked.overwrite)
         findings = [examiner.examine(one) for one in tqdm(deliveries, "labels", unit="file")]
         mark_duplicates(findings, examiner)
-        collected = Collected(tuple(findings), desk.rounds, desk.labelled, asked.dry_run)
+        collected = Collected(tuple(findings), desk.waiting, asked.dry_run)
         if not asked.dry_run:
             _store(collected.taken, examiner)
             write_reports(collected, desk.store)

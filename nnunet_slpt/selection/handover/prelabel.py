@@ -67,9 +67,13 @@ def prelabel(request: Request, say: Say = print) -> Round:
         labelled = () if desk.hide_labels else desk.labelled
         waiting = [name for name in last.chosen if name not in labelled and name in desk.cases]
         if not waiting:
-            raise SelectionError(f"All {len(last.chosen)} cases of round {last.number} have a label already.")
-        sight = Sight(request, desk.cases, desk.dataset_json, desk.store.folder, {})
+            raise SelectionError(
+                f"No case of round {last.number} waits for a label, expected 1 or more to pre-label. Choose "
+                "the next cases with -n BUDGET."
+            )
+        sight = Sight(request, desk.cases, desk.dataset_json, desk.store.folder)
         check_prelabel(sight)
+        say(sight.in_words())
         write_prelabels(sight, desk.store, last.number, waiting, say)
     return last
 
@@ -177,8 +181,7 @@ def _about(sight: Sight, to_ours: dict[int, int]) -> dict[str, Any]:
     host = {"nnunetv2": importlib.metadata.version("nnunetv2")}
     return {
         "versions": {"nnunet_slpt": __version__, **host},
-        "model": sight.about(),
-        "window": sight.model.window,
+        "model": sight.about(predicts=True),
         "labels": {str(theirs): ours for theirs, ours in to_ours.items()},
     }
 

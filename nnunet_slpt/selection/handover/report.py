@@ -14,7 +14,6 @@ from typing import Any
 from nnunet_slpt import __version__, files
 from nnunet_slpt.selection.handover.examination import Finding
 from nnunet_slpt.selection.round_store import RoundStore
-from nnunet_slpt.selection.rounds import Round
 
 COLLECTED = "collected.json"
 OUTCOMES = ("taken", "there already", "not begun", "refused")
@@ -27,14 +26,12 @@ class Collected:
 
     Args:
         findings: one a file.
-        rounds: all of the dataset.
-        labelled: names of the cases that had a label before.
+        waited: names of the chosen cases that had no label before.
         dry_run: nothing was written.
     """
 
     findings: tuple[Finding, ...]
-    rounds: Sequence[Round]
-    labelled: Sequence[str]
+    waited: Sequence[str]
     dry_run: bool
 
     @property
@@ -50,8 +47,8 @@ class Collected:
     @property
     def waiting(self) -> list[str]:
         """Names of the chosen cases that have no label now."""
-        have = {*self.labelled, *(one.case for one in self.taken)}
-        return [name for one in self.rounds for name in one.chosen if name not in have]
+        taken = {one.case for one in self.taken}
+        return [name for name in self.waited if name not in taken]
 
     @property
     def exit_code(self) -> int:

@@ -48,7 +48,8 @@ class Choice:
 
     Args:
         chosen: rows of the chosen cases, the most wanted first; as many as the budget, none twice.
-        values: (N,), by what the strategy ranks all candidates, higher where it wants a case more.
+        values: (N,), by what the strategy ranks all candidates, higher where it wants a case more; before
+            chance is mixed in.
         reasons: one for each chosen case, in words that a clinician reads.
     """
 

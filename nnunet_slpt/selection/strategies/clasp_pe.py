@@ -58,17 +58,17 @@ class ClaspPE(Strategy):
         return float(self.beta_first * (self.beta_last / self.beta_first) ** done)
 
     def choose(self, candidates: Candidates, budget_cases: int, rng: np.random.Generator) -> Choice:
-        """The classes' cases first; values are the noisy log entropies of whole cases."""
-        by_class = given(candidates.class_entropy, "class_entropy")
+        """The classes' cases first; values are the entropies of whole cases."""
+        by_class, entropy = given(candidates.class_entropy, "class_entropy"), candidates.scores["entropy"]
         beta = self.beta(candidates.round_number)
-        values = power_noise(candidates.scores["entropy"], beta, rng)
+        whole = power_noise(entropy, beta, rng)
         chosen: dict[int, str] = {}
         for column, share in self._shares(by_class, budget_cases, rng):
             noisy = power_noise(by_class[:, column], beta, rng)
             words = f"where structure {column + 1} is predicted"
             chosen |= _best_of_the_rest(noisy, share, chosen, words)
-        chosen |= _best_of_the_rest(values, budget_cases - len(chosen), chosen, "in the whole case")
-        return Choice(tuple(chosen), values.astype(np.float32), tuple(chosen.values()))
+        chosen |= _best_of_the_rest(whole, budget_cases - len(chosen), chosen, "in the whole case")
+        return Choice(tuple(chosen), entropy.astype(np.float32), tuple(chosen.values()))
 
     def _shares(self, by_class: Floats, budget_cases: int, rng: np.random.Generator) -> list[tuple[int, int]]:
         """The classes that are predicted anywhere, in random order, with how many cases each may take."""

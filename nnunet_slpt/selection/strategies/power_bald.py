@@ -5,7 +5,7 @@ Pure numpy: must not import torch, nnU-Net, or anything of this package but ``er
 
 __all__ = ["PowerBald"]
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -35,8 +35,8 @@ class PowerBald(Strategy):
         check_number("beta", self.beta, 0, above=True)
 
     def choose(self, candidates: Candidates, budget_cases: int, rng: np.random.Generator) -> Choice:
-        """The highest of log BALD + Gumbel / β first."""
-        values = power_noise(candidates.scores["inter_prompt"], self.beta, rng)
-        return highest(
-            values, budget_cases, "how much the prompts' predictions disagree, with chance mixed in"
-        )
+        """The highest of log BALD + Gumbel / β first; values are BALD alone."""
+        bald = candidates.scores["inter_prompt"]
+        noisy = power_noise(bald, self.beta, rng)
+        what = "how much the prompts' predictions disagree, with chance mixed in"
+        return replace(highest(noisy, budget_cases, what), values=bald.astype(np.float32))

@@ -15,9 +15,7 @@ import numpy as np
 import torch
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch import distributed as dist
 
 from nnunet_slpt.config import PUNetPretrainConfig
 from nnunet_slpt.datasets import UNLABELLED
@@ -47,7 +45,6 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
     tuned = "From scratch:"
     settings = PUNetPretrainConfig
     supervision: SelfSupervision
-    _best_ema: float | None
 
     @staticmethod
     def build_network_architecture(
@@ -154,14 +151,8 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
         return {f"{key}_hard": value.sum(axes).cpu().numpy() for key, value in hits.items()}
 
     def on_validation_epoch_end(self, val_outputs: list[dict[str, Any]]) -> None:
-        """As nnU-Net, also without labels; logs whether features still differ, and warns if they do not."""
-        outputs = self._of_all_ranks(val_outputs)
-        tp, fp, fn = (sum(one[f"{key}_hard"] for one in outputs) for key in ("tp", "fp", "fn"))
-        size = 2 * tp + fp + fn
-        dice = np.divide(2 * tp, size, out=np.full(size.shape, np.nan), where=size > 0)
-        self.logger.log("mean_fg_dice", self._mean_dice(dice), self.current_epoch)
-        self.logger.log("dice_per_class_or_region", dice.tolist(), self.current_epoch)
-        self.logger.log("val_losses", np.mean([one["loss"] for one in outputs]), self.current_epoch)
+        """As any training's; logs whether features still differ, and warns if they do not."""
+        super().on_validation_epoch_end(val_outputs)
         entropy = self.supervision.entropy()
         self.print_to_log_file(f"Entropy of the teacher's assignment: {entropy:.3f} of that of no decision")
         if entropy > COLLAPSED:
@@ -169,24 +160,6 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
                 "WARNING: all features are alike, so the self-supervision teaches nothing. Lower "
                 'plans["slpt"]["learning_rate"], or segment a class beside it.'
             )
-
-    def _mean_dice(self, dice: NDArray[np.float64]) -> float:
-        """Over the classes that have one; without any it stays as it was, and no epoch is the best so far.
-
-        nnU-Net would average "not a number" into every epoch to come, and keep the first one as the best.
-        """
-        if np.isfinite(dice).any():
-            return float(np.nanmean(dice))
-        self._best_ema = self._best_ema or 0.0
-        earlier = self.logger.get_value("ema_fg_dice", step=None)
-        return float(earlier[-1]) if earlier else 0.0
-
-    def _of_all_ranks(self, outputs: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        if not self.is_ddp:
-            return outputs
-        ranks: list[Any] = [None] * dist.get_world_size()
-        dist.all_gather_object(ranks, outputs)
-        return [one for rank in ranks for one in rank]
 
     def write_checkpoint(self, part: Path) -> None:
         """As any training's, with the teacher."""

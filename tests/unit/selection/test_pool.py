@@ -63,6 +63,13 @@ def test_an_excluded_case_is_not_waited_for():
     assert split(earlier_choices=["a"], excluded=frozenset("a")).excluded == ("a",)
 
 
+@pytest.mark.parametrize("hide_labels", [False, True])
+def test_a_chosen_case_that_is_gone_can_be_excluded(hide_labels):
+    cases = [Named("a", True), *UNLABELLED[1:]]
+    pool = split(cases, earlier_choices=["a", "x"], excluded=frozenset("x"), hide_labels=hide_labels)
+    assert pool == Pool(tuple("bcdef"), ("a",), (), (), ("x",), ())
+
+
 def test_hidden_labels_do_not_count():
     pool = split(earlier_choices=["v", "a", "v"], hide_labels=True)
     assert pool == Pool(("b", "c", "d", "e", "f", "u"), ("a", "v"), (), (), (), ())
@@ -117,7 +124,7 @@ def test_the_order_of_cases_and_choices_does_not_matter():
 @pytest.mark.parametrize(
     ("changes", "remedy"),
     [
-        ({"earlier_choices": ["a", "x"]}, "--undo"),
+        ({"earlier_choices": ["a", "x"]}, "--exclude.*--undo"),
         ({"validation": frozenset("ax")}, "--val"),
         ({"excluded": frozenset("ax")}, "--exclude"),
         ({"skipped": frozenset("ax")}, "Read the dataset again"),

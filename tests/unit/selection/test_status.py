@@ -44,6 +44,15 @@ def test_the_numbers_add_up():
     )
 
 
+def test_a_case_that_is_gone_does_not_wait():
+    status = status_of(ROUNDS, POOL[2:6], POOL[2:], [])
+    assert status.gone == (POOL[1],)
+    assert [one.waiting for one in status.rounds] == [0, 14]
+    assert POOL[1] not in status.waiting
+    assert "No longer in the dataset: 1 (Fall 01); put the images back, or" in status.text()
+    assert "No longer" not in status_of(ROUNDS, [], POOL, []).text()
+
+
 def test_the_order_of_names_does_not_matter():
     one = status_of(ROUNDS, POOL[3:9], POOL, POOL[38:])
     assert one == status_of(ROUNDS, POOL[8:2:-1], POOL[::-1], POOL[:37:-1])
@@ -102,4 +111,4 @@ def test_programs_get_all_of_it():
         "chosen": 5,
         "waiting": 3,
     }
-    assert about.keys() == {"rounds", "labelled", "validation", "waiting", "left", "next_step"}
+    assert about.keys() == {"rounds", "labelled", "validation", "waiting", "gone", "left", "next_step"}

@@ -113,7 +113,9 @@ def test_many_windows_are_attended_to_in_parts(monkeypatch):
     attend = torch.nn.functional.scaled_dot_product_attention
     monkeypatch.setattr(module, "MOST_WINDOWS", 1)
     monkeypatch.setattr(
-        module.F, "scaled_dot_product_attention", lambda *parts: seen.append(len(parts[0])) or attend(*parts)
+        module.F,
+        "scaled_dot_product_attention",
+        lambda *parts: seen.append(len(parts[0])) or attend(*parts),
     )
     torch.testing.assert_close(attention(x, [tokens(1)]), whole)
     assert {*seen} == {1}

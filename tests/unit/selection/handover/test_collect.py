@@ -200,6 +200,13 @@ def test_a_case_that_no_round_chose(clinic, capsys):
     assert clinic.there() == ["d"]
 
 
+def test_a_chosen_case_that_is_gone_is_not_waited_for(clinic, capsys):
+    (clinic.raw / "imagesTr" / "c_0000.nii.gz").unlink()
+    clinic.bring("a")
+    assert clinic.collect("--json") == 0
+    assert json.loads(capsys.readouterr().out)["waiting"] == ["b"]
+
+
 def test_a_dry_run_writes_nothing(clinic, capsys):
     clinic.bring("a")
     before = sorted(clinic.raw.parents[1].rglob("*"))

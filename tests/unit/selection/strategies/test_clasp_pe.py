@@ -11,6 +11,7 @@ import pytest
 
 from nnunet_slpt.selection.strategies import Candidates, Choice
 from nnunet_slpt.selection.strategies.clasp_pe import ClaspPE
+from nnunet_slpt.selection.strategies.power_noise import power_noise
 
 QUIET = {"beta_first": 1e6, "beta_last": 1e6}  # no noise to speak of
 NAN = np.nan
@@ -93,6 +94,20 @@ def test_noise_is_strong_first_and_weak_later(candidates: Callable[..., Candidat
         return sum(len(best & set(rows)) for rows in chosen)
 
     assert hits(1) < 100 < 140 < hits(5)
+
+
+def test_values_are_the_entropies_of_whole_cases_without_noise(candidates: Callable[..., Candidates]) -> None:
+    given = candidates(10, **by_hand())
+    choice = choose(given, 6, beta_first=1, beta_last=1)
+    np.testing.assert_array_equal(choice.values, given.scores["entropy"])
+
+
+def test_the_choice_is_by_the_noisy_entropies(candidates: Callable[..., Candidates]) -> None:
+    given = candidates(10, **by_hand())
+    noisy = power_noise(given.scores["entropy"], 1, np.random.default_rng(3))
+    chosen = choose(given, 4, seed=3, class_share=0, beta_first=1, beta_last=1).chosen
+    assert chosen == tuple(np.argsort(-noisy)[:4])
+    assert chosen != (0, 1, 2, 3)
 
 
 def test_classes_and_total_have_noise_of_their_own(candidates: Callable[..., Candidates]) -> None:

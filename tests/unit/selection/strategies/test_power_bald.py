@@ -9,11 +9,20 @@ import numpy as np
 from nnunet_slpt.selection.strategies import Candidates
 from nnunet_slpt.selection.strategies.bald import Bald
 from nnunet_slpt.selection.strategies.power_bald import PowerBald
+from nnunet_slpt.selection.strategies.power_noise import power_noise
 
 
 def test_large_exponent_is_bald(candidates: Callable[..., Candidates]) -> None:
     given, rng = candidates(), np.random.default_rng(0)
     assert PowerBald(1e6).choose(given, 9, rng).chosen == Bald().choose(given, 9, rng).chosen
+
+
+def test_values_are_bald_without_noise(candidates: Callable[..., Candidates]) -> None:
+    given = candidates()
+    choice = PowerBald().choose(given, 9, np.random.default_rng(0))
+    np.testing.assert_array_equal(choice.values, given.scores["inter_prompt"])
+    noisy = power_noise(given.scores["inter_prompt"], 1, np.random.default_rng(0))
+    assert choice.chosen == tuple(np.argsort(-noisy)[:9])
 
 
 def test_small_exponent_is_random(candidates: Callable[..., Candidates]) -> None:

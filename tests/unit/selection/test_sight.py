@@ -1,0 +1,122 @@
+"""Which cases the network looks at for a strategy, and what is told of the model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from nnunet_slpt.datasets.cases import Case
+from nnunet_slpt.errors import SelectionError
+from nnunet_slpt.selection.pool import Pool
+from nnunet_slpt.selection.request import Request
+from nnunet_slpt.selection.rounds import Round
+from nnunet_slpt.selection.sight import Sight
+from nnunet_slpt.selection.strategies import make_strategy
+
+POOL = Pool(tuple("abcd"), ("e",), ("f", "g"), ("h",), ("i",), ())
+WINDOW = {"step_size": 0.5, "mirrored_axes": []}
+MADE_AT = 1_000_000.0
+
+
+class FakeModel:
+    """Sees in a case the number of its letter; has two folds, and fits no dataset."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.sha256, self.window = folder, "one", WINDOW
+        self.checkpoints = tuple(folder / f"fold_{fold}" / "checkpoint_final.pth" for fold in (0, 1))
+        self.seen: list[str] = []
+        for file in self.checkpoints:
+            file.parent.mkdir()
+            file.touch()
+            os.utime(file, (MADE_AT + 1, MADE_AT + 1))
+
+    def check_fits(self, dataset_json: object) -> None:
+        raise SelectionError("second stage of a cascade")
+
+    def preprocess(self, cases: Sequence[tuple[str, Any]], processes: int) -> Iterator[Any]:
+        for name, _ in cases:
+            self.seen.append(name)
+            yield name, torch.full((1, 2, 2), float(ord(name))), {}
+
+    def features(self, image: torch.Tensor) -> list[np.ndarray]:
+        return [image[0].numpy()]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> FakeModel:
+    return FakeModel(tmp_path)
+
+
+@pytest.fixture
+def sight(tmp_path: Path, model: FakeModel) -> Sight:
+    cases = {name: Case(name, (Path(name),), Path(name), labelled=False) for name in "abcdefghi"}
+    one = Sight(Request(dataset="1", budget="2", save_maps=True), cases, {}, tmp_path)
+    vars(one)["model"] = model
+    return one
+
+
+def test_cases_that_wait_are_centres_like_labelled_ones(sight: Sight, model: FakeModel) -> None:
+    sight.image_keys.update({name: name for name in "abcdefg"})
+    given = sight.candidates(make_strategy("diversity", {}), POOL, 1)
+    assert model.seen == list("abcdefg")
+    assert given.features is not None
+    assert given.labelled_features is not None
+    assert given.names == tuple("abcd")
+    together = np.concatenate([given.features, given.labelled_features])
+    assert len(given.labelled_features) == 3
+    assert (np.diff(together[:, 0]) > 0).all()  # a to g, each with its own features
+
+
+def test_only_cases_whose_images_were_checked_are_looked_at(sight: Sight, model: FakeModel) -> None:
+    sight.image_keys.update({name: name for name in "bfh"})
+    assert sight.see(make_strategy("diversity", {}), POOL) == 2
+    assert model.seen == ["b", "f"]
+
+
+def test_for_maps_too_the_model_has_to_fit(sight: Sight) -> None:
+    with pytest.raises(SelectionError, match="second stage of a cascade"):
+        sight.check(make_strategy("random", {}))
+
+
+def test_the_window_is_told_where_it_matters(sight: Sight, model: FakeModel) -> None:
+    checkpoints = [f"fold_{fold}/checkpoint_final.pth" for fold in (0, 1)]
+    expected = {"folder": str(model.folder), "checkpoints": checkpoints, "sha256": "one"}
+    assert sight.about(predicts=False) == expected
+    assert sight.about(predicts=True) == expected | {"window": WINDOW}
+    assert sight.in_words() == f"Looking with {model.folder}: fold_0, fold_1 (checkpoint_final.pth)."
+
+
+@pytest.mark.parametrize(
+    ("before", "sha256", "told"),
+    [([], "another", []), ([1], "another", ["fold_1"]), ([], "one", ["fold_0", "fold_1"])],
+)
+def test_folds_from_before_a_round_are_told(
+    sight: Sight, model: FakeModel, before: list[int], sha256: str, told: list[str]
+) -> None:
+    for fold in before:
+        os.utime(model.checkpoints[fold], (MADE_AT - 1, MADE_AT - 1))
+    assert sight.folds_before(a_round({"sha256": sha256}), MADE_AT) == told
+
+
+def a_round(model: dict[str, str]) -> Round:
+    return Round(
+        number=0,
+        mode="prospective",
+        seed=0,
+        strategy="random",
+        parameters={},
+        budget_cases=0,
+        versions={},
+        model=model,
+        settings={},
+        validation=(),
+        excluded=(),
+        labelled_before=(),
+        cases=(),
+    )
