@@ -9,7 +9,9 @@ file here.
 import json
 import re
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from query_tables import errors_table, pairs_table, queries_table, spread
 
 from nnunet_slpt.evaluation.cells import Cell, read_cells
 from nnunet_slpt.evaluation.experiment import Experiment, Way
+from nnunet_slpt.evaluation.means import mean
 from nnunet_slpt.evaluation.report import words
 
 HERE = Path(__file__).parent
@@ -55,7 +58,12 @@ BUDGETS_TABLES = {
     "rivals_by_budget": ("hippocampus_small_300", "slpt_k1", RIVALS),
     "heart_rivals_by_budget": ("heart_small_300", "slpt_k1", RIVALS),
 }
-METHODS_HEADER = ("method", "tuned", "Dice", "against `{}`", "test cases won", "p")
+METHODS_HEADER = ("method", "tuned", "Dice", "against `{}`", "patients won", "p")
+# Block of the page on evidence → its table of two methods: comparison, methods.
+DUELS = {
+    "hippocampus_duel": ("hippocampus_small_300", "full_adamw", "slpt_k1"),
+    "heart_duel": ("heart_small_300", "full_adamw_fast", "slpt_k1"),
+}
 PUNETS = {"hippocampus_punet_150": "hippocampus, 150", "heart_punet_150": "heart, 150"}
 PUNET_METHODS = {"punet_full": "tokens and the whole body", "punet": "tokens alone"}
 # The same task from other pretrained networks: comparisons, methods, labelled cases, heading.
@@ -75,9 +83,26 @@ PRETRAINED = (
 CAMPAIGNS = {"campaigns": ("heart_small_300", "slpt"), "lesion_campaigns": ("lesions_second_300", "slpt")}
 
 
-def cells_of(comparison: str) -> tuple[Cell, ...]:
-    """The finished cells that are kept of a comparison."""
-    return read_cells(HERE / "results" / "evidence" / comparison / "cells").cells
+def cells_of(comparison: str) -> list[Cell]:
+    """The finished cells that are kept of a comparison, with patients as test cases."""
+    return [
+        by_patient(cell) for cell in read_cells(HERE / "results" / "evidence" / comparison / "cells").cells
+    ]
+
+
+def by_patient(cell: Cell) -> Cell:
+    """With the mean over a patient's images, for a test over cases takes each for a patient of its own."""
+    images: dict[str, list[Any]] = defaultdict(list)
+    for name, scores in cell.test.items():
+        images[re.sub(r"_frame\d+$", "", name)].append(scores)
+    test = {
+        patient: {
+            of: {metric: mean(one[of][metric] for one in several) for metric in several[0][of]}
+            for of in several[0]
+        }
+        for patient, several in images.items()
+    }
+    return replace(cell, test=test)
 
 
 def methods_of(comparison: str, reference: str, pattern: str, budget: int | None = None) -> Experiment:
@@ -152,13 +177,41 @@ def budgets_table(comparison: str, reference: str, pattern: str) -> str:
     return words.markdown_table(["difference", *map(str, budgets)], rows)
 
 
+def duel_table(comparison: str, reference: str, method: str) -> str:
+    """Two methods at every budget."""
+    experiment = methods_of(comparison, reference, re.escape(method))
+    first, second = experiment.ways
+    rows = [
+        [
+            str(one.budget),
+            *(words.spread(experiment.spread(way, one.budget)) for way in (first, second)),
+            spread(one.by_seed.values()),
+            f"{one.seeds.win_rate * one.seeds.n:g} of {one.seeds.n}",
+            f"{one.cases.win_rate:.0%}",
+            words.p_value(one.cases.p),
+        ]
+        for one in experiment.method_comparisons[second]
+        if one.budget is not None
+    ]
+    titles = [
+        "labelled cases",
+        f"`{reference}`",
+        f"`{method}`",
+        "difference",
+        "seeds won",
+        "patients won",
+        "p",
+    ]
+    return words.markdown_table(titles, rows)
+
+
 def campaigns_table(comparison: str, method: str) -> str:
     """Strategies over whole campaigns of one method, and their paired difference from random choice."""
     experiment = Experiment.of([cell for cell in cells_of(comparison) if cell.method == method], method)
     rows = []
     for way in experiment.ways:
         levels = [words.spread(experiment.spread(way, budget)) for budget in experiment.budgets]
-        over_all = experiment.strategy_comparisons.get(way, ())[-1:]
+        over_all = [one for one in experiment.strategy_comparisons.get(way, ()) if one.budget is None]
         gain = [f"{spread(one.by_seed.values())}, p {words.p_value(one.cases.p)}" for one in over_all]
         area = words.spread(experiment.area(way))
         rows.append([f"`{way.strategy}`", *levels, area, *(gain or ["-"])])
@@ -218,6 +271,8 @@ def main() -> int:
         put(EXPLANATION / "strategies.md", [campaigns_table(*one)], block)
     for block, tables in METHODS_TABLES.items():
         put(EXPLANATION / "evidence.md", [methods_table(*one) for one in tables], block)
+    for block, one in DUELS.items():
+        put(EXPLANATION / "evidence.md", [duel_table(*one)], block)
     for block, one in BUDGETS_TABLES.items():
         put(EXPLANATION / "evidence.md", [budgets_table(*one)], block)
     put(EXPLANATION / "evidence.md", [evidence_table(*PRETRAINED)], "pretrained")

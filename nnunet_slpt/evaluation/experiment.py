@@ -5,6 +5,7 @@ Must not import nnU-Net, trainers, planners or selection.
 
 __all__ = ["Experiment", "Way"]
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -49,6 +50,8 @@ class Experiment:
     ) -> "Experiment":
         """With the reference that is named, or else full fine-tuning on random cases, where there is such.
 
+        Of several ways of full fine-tuning the one with the most cells, of equals the first by name.
+
         Raises:
             EvaluationError: no cell has the method or the strategy that is named.
         """
@@ -58,7 +61,8 @@ class Experiment:
                 raise EvaluationError(
                     f"The reference: {one_of(kind, named, sorted(known))}. Name one of these."
                 )
-        full = sorted(name for name in methods if name.startswith(FULL))
+        cells_of = Counter(cell.method for cell in cells if cell.method.startswith(FULL))
+        full = sorted(cells_of, key=lambda name: (-cells_of[name], name))
         usual = RANDOM if RANDOM in strategies else min(strategies)
         return cls(cells, Way(method or [*full, min(methods)][0], strategy or usual))
 

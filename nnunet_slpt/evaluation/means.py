@@ -6,7 +6,6 @@ Arrays and numbers only. Must not import nnU-Net, trainers, planners or selectio
 __all__ = [
     "Spread",
     "budget_area",
-    "case_dice",
     "class_mean",
     "mean",
     "rank_correlation",
@@ -101,11 +100,6 @@ def _not_there(scores: Mapping[str, float | None]) -> bool:
     """Whether a class is not in the truth of a case, by what its scores are then (``case_scores``)."""
     falsely_predicted = scores["lesion_recall"] is None and scores["lesion_precision"] is not None
     return scores["dice"] is None or falsely_predicted
-
-
-def case_dice(cell: Cell, case: str, classes: Collection[str]) -> Mapping[str, float | None]:
-    """The Dice of some classes of a test case."""
-    return {name: cell.test[case][name]["dice"] for name in classes}
 
 
 def budget_area(curve: Mapping[int, float]) -> float:

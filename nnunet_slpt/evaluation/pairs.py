@@ -5,7 +5,7 @@ Must not import nnU-Net, trainers, planners or selection.
 
 __all__ = ["FEWEST_TO_TEST", "Comparison", "Paired", "compare"]
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -14,7 +14,7 @@ import numpy as np
 from scipy.stats import wilcoxon
 
 from nnunet_slpt.evaluation.cells import Cell
-from nnunet_slpt.evaluation.means import Spread, case_dice, mean, score, shown_classes
+from nnunet_slpt.evaluation.means import Spread, mean, score, shown_classes
 
 Key = TypeVar("Key", int, str)
 
@@ -68,7 +68,7 @@ class Comparison:
     """Two ways to train, at one budget or over all.
 
     Args:
-        budget: of both; ``None`` for all budgets together.
+        budget: of both; ``None`` for all budgets together, over the seeds that have them all.
         seeds: a pair is a seed: would it hold with other labelled cases and another initialisation?
         cases: a pair is a test case, mean over seeds: would it hold for other patients?
         by_seed: seed → difference.
@@ -88,16 +88,16 @@ def compare(first: Sequence[Cell], second: Sequence[Cell]) -> list[Comparison]:
         second: cells of another.
 
     Returns:
-        One for each budget that both have, the smallest first; then, of several, one for all together, in
-        which each seed, and each case, counts once with its mean over budgets.
+        One for each budget that both have, the smallest first; then, of several, one for all together, of the
+        seeds that have all of them, if there are such: each seed, and each case, counts once with its mean.
     """
     others = {(cell.budget, cell.seed): cell for cell in second}
     pairs = [(cell, others[cell.budget, cell.seed]) for cell in first if (cell.budget, cell.seed) in others]
     budgets = sorted({cell.budget for cell, _ in pairs})
-    every: list[int | None] = [*budgets, *([None] if len(budgets) > 1 else [])]
-    found = (
-        _compare([pair for pair in pairs if budget in (None, pair[0].budget)], budget) for budget in every
-    )
+    found = [_compare([pair for pair in pairs if pair[0].budget == budget], budget) for budget in budgets]
+    if len(budgets) > 1:
+        times = Counter(cell.seed for cell, _ in pairs)
+        found.append(_compare([pair for pair in pairs if times[pair[0].seed] == len(budgets)], None))
     return [one for one in found if one]
 
 
@@ -126,7 +126,7 @@ def _case_difference(first: Cell, second: Cell, case: str, classes: Collection[s
     Where a class is not there and one of the two predicts it nevertheless, that one has 0, and the other,
     which is right, has nothing: here it counts as 1.
     """
-    ours, theirs = (case_dice(one, case, classes) for one in (first, second))
+    ours, theirs = ({name: one.test[case][name]["dice"] for name in classes} for one in (first, second))
     defined = [name for name in ours if ours[name] is not None or theirs[name] is not None]
     both = ([1.0 if one[name] is None else one[name] for name in defined] for one in (ours, theirs))
     return _minus(*map(mean, both))

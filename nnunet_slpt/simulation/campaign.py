@@ -9,7 +9,7 @@ __all__ = ["Settings", "run_campaign"]
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -150,12 +150,15 @@ class _Round:
         before = self.campaign.budgets[self.number - 1] if self.number else 0
         budget = self.campaign.budgets[self.number] - before
         if self.number:
-            tuned = self.model(self.number - 1)
-            return float(self.select("choose", self.number, budget, tuned)["seconds"])
-        pretrained = self.settings.models[TUNING_METHODS[self.campaign.method].network]
-        fold, checkpoint = pretrained.parent, pretrained.name
-        which = ("-f", fold.name.removeprefix("fold_"), "-chk", checkpoint)
-        return float(self.select("choose", 0, budget, fold.parent, *which)["seconds"])
+            asked = self.steps.costs(replace(self, number=self.number - 1).name("ask"))
+            found = self.select("choose", self.number, budget, self.model(self.number - 1))
+            seconds = [asked.get("seconds", 0), found["seconds"]]  # what was seen then is not seen again
+        else:
+            pretrained = self.settings.models[TUNING_METHODS[self.campaign.method].network]
+            fold, checkpoint = pretrained.parent, pretrained.name
+            which = ("-f", fold.name.removeprefix("fold_"), "-chk", checkpoint)
+            seconds = [self.select("choose", 0, budget, fold.parent, *which)["seconds"]]
+        return None if None in seconds else round(sum(seconds), 2)
 
     def select(self, step: str, number: int, budget: int, model: Path, *more: str) -> dict[str, Any]:
         """``nnunet_slpt_select``, for the round of this number."""
@@ -199,7 +202,7 @@ class _Round:
         told = PARAMETERS.search(self.steps.text(self.name("tune")))
         frozen, tuned = (int(number.replace(",", "")) for number in told.groups()) if told else (None, None)
         return {
-            "train_seconds": None if CONTINUE in found.get("command", ()) else found["seconds"],
+            "train_seconds": found["seconds"],
             "peak_memory_bytes": found["peak_memory_bytes"],
             "parameters": None if frozen is None or tuned is None else frozen + tuned,
             "tuned_parameters": tuned,
@@ -211,7 +214,7 @@ class _Round:
         told = {key: value for key, value in used.items() if key != "pretrained_checkpoint"}  # a path
         return {"trainer": self.trainer, **told}
 
-    def predict(self, part: str, images: Path, names: Sequence[str]) -> tuple[Scores, float]:
+    def predict(self, part: str, images: Path, names: Sequence[str]) -> tuple[Scores, float | None]:
         """Predict the cases of a folder, and measure; the scores and the seconds."""
         folder = self.stage.folder / "predictions" / self.name(part)
         words: list[str | Path] = ["nnUNetv2_predict", "-d", self.stage.dataset, "-i", images, "-o", folder]
@@ -221,7 +224,8 @@ class _Round:
         words += self.without_mirroring()
         step = self.name(f"predict_{part}")
         seconds = self.steps.run(step, words, self.stage.environment(self.number))["seconds"]
-        return score_cases(self.stage.source, names, folder, self.settings.tolerance_mm), seconds
+        tolerance, processes = self.settings.tolerance_mm, self.settings.processes
+        return score_cases(self.stage.source, names, folder, tolerance, processes), seconds
 
     def calibration(self, labelled: Sequence[str]) -> dict[str, dict[str, float | None]] | None:
         """The uncertainty of each case that is left in the pool, and how well it is predicted."""

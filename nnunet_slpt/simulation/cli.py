@@ -113,7 +113,12 @@ def _add_grid(group: argparse._ArgumentGroup) -> None:
         help="cases, or percent; 5,10,20 too (default: 5%% 10%% 20%%)",
     )
     add("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N", help="default: 0 1 2")
-    add("--test", default="20%", metavar="FILE", help="names of the test cases; or how many to draw (20%%)")
+    add(
+        "--test",
+        default="20%",
+        metavar="FILE",
+        help="names of the test cases; or how many to draw, image by image (20%%)",
+    )
     add("--pool", type=Path, metavar="FILE", help="names of the cases to choose from; default: all others")
 
 

@@ -13,7 +13,7 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-from nnunet_slpt.simulation.grid import Cell
+from nnunet_slpt.simulation.grid import Campaign, Cell
 
 
 class Progress:
@@ -69,23 +69,25 @@ class Progress:
             self._since[me] = now
 
     def seconds_left(self) -> float:
-        """An estimate; of the cells that are left, shared by the jobs."""
+        """An estimate: the cells that are left, shared by the jobs, of which a campaign has one at most."""
         everything = [seconds for taken in self._seconds.values() for seconds in taken]
-        left = 0.0
+        left: dict[tuple[str, str, int], float] = defaultdict(float)
         for cell in self._all:
             if cell not in self._there:
                 taken = self._seconds.get(cell.method) or everything
-                left += sum(taken) / len(taken)
-        return left / self._jobs
+                left[cell.method, cell.strategy, cell.seed] += sum(taken) / len(taken)
+        return max([sum(left.values()) / self._jobs, *left.values()])
 
-    def say(self, text: str) -> None:
-        """Print above the bar.
+    def give_up(self, campaign: Campaign, why: object) -> None:
+        """Say that a campaign cannot go on, and wait for its cells no more.
 
         Args:
-            text: for people.
+            campaign: which.
+            why: for people.
         """
         with self._lock:
-            self._bar.write(text)
+            self._all = [cell for cell in self._all if cell not in campaign.cells]
+            self._bar.write(f"{campaign.name} cannot go on: {why}")
 
 
 def _in_words(seconds: float) -> str:

@@ -20,10 +20,11 @@ from nnunet_slpt.evaluation import case_scores
 from nnunet_slpt.simulation.source import Source
 
 Scores = dict[str, dict[str, dict[str, float | None]]]  # case → class → metric
-PROCESSES = 4
 
 
-def score_cases(source: Source, names: Sequence[str], predictions: Path, tolerance_mm: float) -> Scores:
+def score_cases(
+    source: Source, names: Sequence[str], predictions: Path, tolerance_mm: float, processes: int
+) -> Scores:
     """Measure predictions of cases.
 
     Args:
@@ -31,6 +32,7 @@ def score_cases(source: Source, names: Sequence[str], predictions: Path, toleran
         names: of the cases.
         predictions: folder of nnU-Net's predictions.
         tolerance_mm: of the surface distance.
+        processes: to measure with, at most; 0 or 1 measures in this one.
 
     Raises:
         SimulationError: a prediction is missing, or does not lie on its label.
@@ -52,7 +54,7 @@ def score_cases(source: Source, names: Sequence[str], predictions: Path, toleran
         ignore=values.ignore,
         tolerance_mm=tolerance_mm,
     )
-    with Workers(PROCESSES) as workers:
+    with Workers(processes) as workers:
         return dict(zip(names, workers.answers(score, pairs, "Scores"), strict=True))
 
 

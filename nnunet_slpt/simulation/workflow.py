@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import queue
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -56,6 +57,7 @@ def simulate(request: Request, say: Say = print) -> bool:
     if len(plan.finished) < len(plan.all_cells):
         _examine(plan, shared, say)
     settings = _settings(plan)
+    stop = threading.Event()
     gpus: queue.Queue[str | None] = queue.Queue()
     for number in range(request.jobs):
         gpus.put(request.gpus[number % len(request.gpus)] if request.gpus else None)
@@ -66,30 +68,33 @@ def simulate(request: Request, say: Say = print) -> bool:
         gpu = gpus.get()
         progress.begin()
         try:
-            steps = Steps(stage.logs, gpu, request.jobs)
+            steps = Steps(stage.logs, gpu, request.jobs, stop)
             for cell in run_campaign(campaign, stage, settings, steps, plan.cells):
                 progress.finished(cell)
         except SLPTError as error:
-            progress.say(f"{campaign.name} cannot go on: {error}")
+            progress.give_up(campaign, error)
             return False
         finally:
             gpus.put(gpu)
         return True
 
     with Progress(plan.all_cells, plan.finished, request.jobs) as progress:
-        done = _at_once(run, plan.campaigns, request.jobs)
+        done = _at_once(run, plan.campaigns, request.jobs, stop)
     if plan.finished:
         write_report(plan.cells, request.output / "report")
         say(f"Wrote {request.output / 'report' / 'summary.md'}")
     return all(done)
 
 
-def _at_once(run: Callable[[Campaign], bool], campaigns: Sequence[Campaign], jobs: int) -> list[bool]:
+def _at_once(
+    run: Callable[[Campaign], bool], campaigns: Sequence[Campaign], jobs: int, stop: threading.Event
+) -> list[bool]:
     """Run some campaigns at a time; an interruption (Ctrl-C) ends those that run and begins no other."""
     pool = ThreadPoolExecutor(jobs)
     try:
         return list(pool.map(run, campaigns))
     except KeyboardInterrupt as error:
+        stop.set()
         raise SimulationError("Interrupted. The same call goes on from here.") from error
     finally:
         pool.shutdown(cancel_futures=True)

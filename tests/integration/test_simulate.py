@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from nnunet_slpt.simulation import steps
 from nnunet_slpt.simulation.cli import main
+from nnunet_slpt.simulation.steps import Steps
 
 DATASET = "Dataset801_Tiny"
 
@@ -39,27 +39,27 @@ def cells(call: Any) -> dict[str, Any]:
 
 def pull_the_plug(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
     """Interrupt before the command of this number."""
-    real, count = steps.subprocess.run, 0
+    real, count = Steps._exit_code, 0
 
-    def run(*args: Any, **kwargs: Any) -> Any:
+    def run(*args: Any) -> int:
         nonlocal count
         count += 1
         if count == at:
             raise KeyboardInterrupt
-        return real(*args, **kwargs)
+        return real(*args)
 
-    monkeypatch.setattr(steps.subprocess, "run", run)
+    monkeypatch.setattr(Steps, "_exit_code", run)
 
 
 def break_selection(monkeypatch: pytest.MonkeyPatch, of: str) -> None:
     """Let a campaign choose with an option that is not there."""
-    real = steps.subprocess.run
+    real = Steps._exit_code
 
-    def run(words: list[str], **kwargs: Any) -> Any:
+    def run(self: Steps, words: list[str], *args: Any) -> int:
         broken = "nnunet_slpt_select" in words and of in words[3]
-        return real([*words, "--nonsense"] if broken else words, **kwargs)
+        return real(self, [*words, "--nonsense"] if broken else words, *args)
 
-    monkeypatch.setattr(steps.subprocess, "run", run)
+    monkeypatch.setattr(Steps, "_exit_code", run)
 
 
 TESLA = "--methods slpt --strategies tesla --seeds 0 --calibrate --budgets 2 3"

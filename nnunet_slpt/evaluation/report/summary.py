@@ -137,12 +137,14 @@ def _verdicts(against: str, panels: Mapping[str, Mapping[str, list[Comparison]]]
 def _by_budgets(compared: Mapping[str, list[Comparison]]) -> dict[tuple[int, ...], dict[str, Comparison]]:
     """Budgets → what was compared at these, the most budgets first.
 
-    A difference shrinks with the number of labels: only those at the same numbers can be ranked.
+    A difference shrinks with the number of labels: only those at the same numbers can be ranked. Of each
+    the comparison of the most seeds, of equals that over all budgets, else with the fewest labels.
     """
     groups: dict[tuple[int, ...], dict[str, Comparison]] = defaultdict(dict)
     for name, many in compared.items():
-        budgets = tuple(one.budget for one in many if one.budget is not None)
-        groups[budgets][name] = many[-1]
+        best = max(many, key=lambda one: (one.seeds.n, one.budget is None))
+        of = many if best.budget is None else [best]
+        groups[tuple(one.budget for one in of if one.budget is not None)][name] = best
     return dict(sorted(groups.items(), key=lambda item: (-len(item[0]), item[0])))
 
 
@@ -210,7 +212,7 @@ def _compared(experiment: Experiment) -> Iterator[str]:
         yield (
             f"With fewer than {FEWEST_TO_TEST} seeds no test over seeds can be significant, so there is no p "
             "value for them. One over test cases says whether a difference holds for other patients, not "
-            "whether it holds for other labelled cases."
+            "whether it holds for other labelled cases. It counts each case as a patient of its own."
         )
     for name in ("versions", "machine"):
         counted = Counter(_plain(cell.shown[name]) for cell in cells)

@@ -34,8 +34,8 @@ def write_report(
     Args:
         cells_folder: with the JSON files of one dataset's cells.
         output: the report's folder; files of an earlier report are replaced.
-        reference_method: what other methods are compared with; ``None`` for full fine-tuning, the first
-            method whose name begins with ``full``, or else the first by name.
+        reference_method: what other methods are compared with; ``None`` for full fine-tuning, of the methods
+            whose names begin with ``full`` the one with the most cells, or else the first by name.
         reference_strategy: what other strategies are compared with; ``None`` for ``random``, or else the
             first by name.
 

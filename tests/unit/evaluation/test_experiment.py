@@ -29,6 +29,12 @@ def test_reference_is_full_fine_tuning_on_random_cases(tmp_path: Path) -> None:
     assert Experiment.of(found, "bias", "bald").reference == Way("bias", "bald")
 
 
+def test_of_several_ways_of_full_fine_tuning_the_reference_has_the_most_cells(tmp_path: Path) -> None:
+    cells(tmp_path, methods=["full_adamw", "full_slow"], strategies=["random"], budgets=[4], seeds=[0])
+    found = cells(tmp_path, methods=["full_sgd", "lora"], strategies=["random"], budgets=[4, 8])
+    assert Experiment.of(found).reference.method == "full_sgd"
+
+
 def test_reference_without_either_is_the_first_by_name(tmp_path: Path) -> None:
     found = cells(tmp_path, methods=["slpt", "bias"], strategies=["tesla", "bald"], budgets=[4])
     assert Experiment.of(found).reference == Way("bias", "bald")

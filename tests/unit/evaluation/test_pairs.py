@@ -48,6 +48,16 @@ def test_pairs_have_the_same_budget_and_seed() -> None:
     assert (overall.seeds.n, overall.cases.n) == (1, 1)
 
 
+def test_all_budgets_together_are_of_the_seeds_that_have_them_all() -> None:
+    first = [cell({"a": {"RV": 0.8}}, 4, 0), cell({"a": {"RV": 1.0}}, 8, 0), cell({"a": {"RV": 0.9}}, 4, 1)]
+    second = [cell({"a": {"RV": 0.7}}, 4, 0), cell({"a": {"RV": 0.6}}, 8, 0), cell({"a": {"RV": 0.0}}, 4, 1)]
+    few, _, overall = compare(first, second)
+    assert few.by_seed == {0: pytest.approx(0.1), 1: pytest.approx(0.9)}
+    assert overall.by_seed == {0: pytest.approx(0.25)}
+    assert overall.cases.mean == pytest.approx(0.25)
+    assert [each.budget for each in compare(first[1:], second)] == [4, 8]  # no seed has both
+
+
 def test_one_budget_is_not_repeated_as_all() -> None:
     one = cell({"a": {"RV": 0.8}})
     assert [each.budget for each in compare([one], [one])] == [4]

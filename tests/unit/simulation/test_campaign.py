@@ -33,28 +33,25 @@ class Recorded(Steps):
         object.__setattr__(self, "ran", [])
         object.__setattr__(self, "asked", [])
 
-    def run(self, name: str, command: Sequence[str | Path], environment: Mapping[str, str]) -> dict[str, Any]:
-        costs = self.logs / f"{name}.json"
-        if not costs.exists():
-            self.ran.append(name)  # type: ignore[attr-defined]
-            self.logs.mkdir(parents=True, exist_ok=True)
-            (self.logs / f"{name}.log").write_text("Prompts: 1,000 frozen and 20 tuned parameters")
-            if "-strategy" in command:
-                self.asked.append((name, command[command.index("-strategy") + 1]))  # type: ignore[attr-defined]
-            if name.endswith("choose"):
-                self.choose(int(command[4]))
-            elif name.endswith("tune"):
-                self.tune(Path(environment["nnUNet_results"]), command[command.index("-tr") + 1])
-            elif name.endswith("ask"):
-                chosen = list(chain(*self.stage.chosen()))  # type: ignore[attr-defined]
-                cases = [{"name": one, "value": 0.5} for one in POOL if one not in chosen]
-                (self.logs / f"{name}.log").write_text("Asked.\n" + json.dumps({"cases": cases}, indent=1))
-            words = [str(word) for word in command]
-            costs.write_text(json.dumps({"command": words, "seconds": 1.0, "peak_memory_bytes": 1}))
-        found: dict[str, Any] = json.loads(costs.read_text())
-        return found
+    def _exit_code(self, words: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
+        costs, command = Path(words[3]), words[4:]
+        name = costs.stem
+        self.ran.append(name)  # type: ignore[attr-defined]
+        log.write_text("Prompts: 1,000 frozen and 20 tuned parameters")
+        if "-strategy" in command:
+            self.asked.append((name, command[command.index("-strategy") + 1]))  # type: ignore[attr-defined]
+        if name.endswith("choose"):
+            self.choose(int(command[4]))
+        elif name.endswith("tune"):
+            self.tune(Path(environment["nnUNet_results"]), command[command.index("-tr") + 1])
+        elif name.endswith("ask"):
+            chosen = list(chain(*self.stage.chosen()))  # type: ignore[attr-defined]
+            cases = [{"name": one, "value": 0.5} for one in POOL if one not in chosen]
+            log.write_text("Asked.\n" + json.dumps({"cases": cases}, indent=1))
+        costs.write_text(json.dumps({"command": command, "seconds": 1.0, "peak_memory_bytes": 1}))
+        return 0
 
-    def tune(self, results: Path, trainer: str | Path) -> None:
+    def tune(self, results: Path, trainer: str) -> None:
         used = {"prompts": 3, "pretrained_checkpoint": "/a/path", "pretrained_sha256": "0f"}
         model = results / self.stage.dataset / f"{trainer}__P__3d_fullres"  # type: ignore[attr-defined]
         model.mkdir(parents=True, exist_ok=True)
@@ -70,6 +67,13 @@ class Recorded(Steps):
         (stage.rounds / f"round_{len(stage.chosen()):02d}.json").write_text(json.dumps({"cases": cases}))
 
 
+def scored(
+    source: Source, names: Sequence[str], predictions: Path, tolerance_mm: float, processes: int
+) -> dict[str, dict[str, Any]]:
+    assert (tolerance_mm, processes) == (2, 0)  # of the settings
+    return {name: {} for name in names}
+
+
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
     raw = tmp_path / "source" / "Dataset007_Toy"
@@ -82,7 +86,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
         label.parent.mkdir(parents=True, exist_ok=True)
         label.write_text(name)
         cases[name] = Case(name, (raw / "imagesTr" / f"{name}_0000.nii.gz",), label, labelled=True)
-    monkeypatch.setattr(module, "score_cases", lambda source, names, *_: {name: {} for name in names})
+    monkeypatch.setattr(module, "score_cases", scored)
     return Source(raw, cases, POOL, ("t",))
 
 
@@ -125,11 +129,10 @@ def played(
     return steps
 
 
-def labelled(tmp_path: Path, budget: int, strategy: str = "random") -> list[str]:
-    names: list[str] = json.loads((tmp_path / "cells" / f"slpt__{strategy}__{budget}__0.json").read_text())[
-        "labelled"
-    ]
-    return names
+def cell_of(tmp_path: Path, budget: int, strategy: str = "random") -> dict[str, Any]:
+    file = tmp_path / "cells" / f"slpt__{strategy}__{budget}__0.json"
+    content: dict[str, Any] = json.loads(file.read_text())
+    return content
 
 
 ALL = ["choose", "preprocess", "tune", "predict_test"]
@@ -139,7 +142,7 @@ def test_a_larger_budget_goes_on_in_a_new_folder(tmp_path: Path, source: Source)
     assert play(tmp_path, source, "random", (2,), "cabd") == [f"00_{step}" for step in ALL]
     ran = play(tmp_path, source, "random", (2, 3), "cabd")
     assert ran == ["00_choose", *(f"01_{step}" for step in ALL)]  # nothing is tuned twice
-    assert labelled(tmp_path, 3) == ["c", "a", "b"]
+    assert cell_of(tmp_path, 3)["labelled"] == ["c", "a", "b"]
     assert play(tmp_path, source, "random", (2, 3), "cabd") == []
 
 
@@ -165,30 +168,52 @@ def test_choices_that_come_out_otherwise_are_not_mixed(tmp_path: Path, source: S
 
 def test_parameters_are_read_from_the_log(tmp_path: Path, source: Source) -> None:
     play(tmp_path, source, "random", (2,), "cabd")
-    costs = json.loads((tmp_path / "cells" / "slpt__random__2__0.json").read_text())["costs"]
+    costs = cell_of(tmp_path, 2)["costs"]
     assert (costs["parameters"], costs["tuned_parameters"]) == (1020, 20)
 
 
-@pytest.mark.parametrize(("killed_in", "seconds"), [("tune", None), ("predict_test", 7.0)])
-def test_a_training_that_was_continued_has_no_duration(
-    tmp_path: Path, source: Source, killed_in: str, seconds: float | None
+@pytest.mark.parametrize(
+    ("killed_in", "training", "prediction"), [("tune", None, 1.0), ("predict_test", 7.0, None)]
+)
+def test_a_command_that_was_begun_before_has_no_duration(
+    tmp_path: Path, source: Source, killed_in: str, training: float | None, prediction: float | None
 ) -> None:
     work = tmp_path / "work1"  # as a call that was killed there has left it
     model = work / "results/round_00/Dataset007_Toy/nnUNetTrainerSLPT__P__3d_fullres"
     (model / "fold_0").mkdir(parents=True)
     (model / "fold_0" / "checkpoint_best.pth").touch()
     (model / "plans.json").write_text(json.dumps({"slpt": {}}))
+    (work / "logs").mkdir()
+    (work / "logs" / "00_tune.log").touch()
+    (work / "logs" / f"00_{killed_in}.log").touch()
     if killed_in == "predict_test":
         costs = {"command": ["nnUNetv2_train"], "seconds": 7.0, "peak_memory_bytes": 1}
-        (work / "logs").mkdir()
         (work / "logs" / "00_tune.json").write_text(json.dumps(costs))
-        (work / "logs" / "00_tune.log").touch()
     play(tmp_path, source, "random", (2,), "cabd")
-    cell = json.loads((tmp_path / "cells" / "slpt__random__2__0.json").read_text())
-    assert cell["costs"]["train_seconds"] == seconds
+    costs = cell_of(tmp_path, 2)["costs"]
+    assert (costs["train_seconds"], costs["predict_seconds"]) == (training, prediction)
+    assert costs["select_seconds"] == 1
+
+
+@pytest.mark.parametrize(
+    ("begun", "seconds"), [(None, 2.0), ("00_ask", None), ("01_choose", None), ("01_tune", 2.0)]
+)
+def test_what_was_seen_to_calibrate_counts_for_the_choice_that_finds_it(
+    tmp_path: Path, source: Source, begun: str | None, seconds: float | None
+) -> None:
+    if begun:
+        log = tmp_path / "work1" / "logs" / f"{begun}.log"  # as a call that was killed has left it
+        log.parent.mkdir(parents=True)
+        log.touch()
+    played(tmp_path, source, "random+hybrid", (1, 2), "cabd", calibrate=True)
+    costs = [cell_of(tmp_path, budget, "random+hybrid")["costs"]["select_seconds"] for budget in (1, 2)]
+    assert costs == [1.0, seconds]
 
 
 def test_a_cell_tells_what_its_tuning_was_told_but_for_paths(tmp_path: Path, source: Source) -> None:
     play(tmp_path, source, "random", (2,), "cabd")
-    told = json.loads((tmp_path / "cells" / "slpt__random__2__0.json").read_text())["tuning"]
-    assert told == {"trainer": "nnUNetTrainerSLPT", "prompts": 3, "pretrained_sha256": "0f"}
+    assert cell_of(tmp_path, 2)["tuning"] == {
+        "trainer": "nnUNetTrainerSLPT",
+        "prompts": 3,
+        "pretrained_sha256": "0f",
+    }

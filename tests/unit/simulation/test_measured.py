@@ -9,9 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
+from nnunet_slpt.errors import SimulationError
+from nnunet_slpt.simulation.steps import Steps
 
 SECONDS = 60
 COMMANDS = """
@@ -71,6 +75,20 @@ def test_a_command_ends_with_the_call_that_started_it(installed: Path, how: sign
     caller.wait()
     wait_for(installed / "ended")
     assert not (installed / "costs.json").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there, a command runs to its end")
+def test_a_command_ends_when_all_shall_stop(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(installed)
+    steps = Steps(installed / "logs")
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(steps.run, "wait", ["wait_long"], finding(installed))
+        wait_for(installed / "began")
+        steps.stop.set()
+        with pytest.raises(SimulationError, match="The call that started this has ended"):
+            running.result(SECONDS)
+    assert (installed / "ended").exists()
+    assert not steps.done("wait")
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="nothing can be forked")

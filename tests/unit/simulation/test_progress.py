@@ -3,11 +3,12 @@
 import pytest
 
 from nnunet_slpt.simulation import progress as module
-from nnunet_slpt.simulation.grid import Cell
+from nnunet_slpt.simulation.grid import Campaign, Cell
 from nnunet_slpt.simulation.progress import Progress
 
 SLOW = [Cell("slow", "x", 5, seed) for seed in range(3)]
 QUICK = [Cell("quick", "x", 5, seed) for seed in range(3)]
+LONG = Campaign("slow", "y", 0, (5, 10, 20))
 
 
 class Clock:
@@ -41,6 +42,29 @@ def test_jobs_share_what_is_left(clock: Clock) -> None:
         clock.now = 60
         progress.finished(SLOW[0])
         assert progress.seconds_left() == pytest.approx(60)
+
+
+def test_the_cells_of_a_campaign_come_one_by_one(clock: Clock) -> None:
+    with Progress([*SLOW, *LONG.cells], [], jobs=4) as progress:
+        progress.begin()
+        clock.now = 60
+        progress.finished(SLOW[0])
+        assert progress.seconds_left() == pytest.approx(3 * 60)
+        for cell in [*SLOW[1:], *LONG.cells]:
+            progress.finished(cell)
+        assert progress.seconds_left() == 0
+
+
+def test_nothing_is_expected_of_a_campaign_that_cannot_go_on(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Progress([*SLOW, *LONG.cells], [], jobs=1) as progress:
+        progress.begin()
+        clock.now = 60
+        progress.finished(SLOW[0])
+        progress.give_up(LONG, "it broke")
+        assert progress.seconds_left() == pytest.approx(2 * 60)
+    assert "slow__y__0 cannot go on: it broke" in capsys.readouterr().out
 
 
 def test_a_cell_of_an_earlier_call_teaches_nothing(clock: Clock) -> None:

@@ -8,7 +8,9 @@ import pytest
 import SimpleITK
 
 from nnunet_slpt.datasets import Case
+from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.errors import SimulationError
+from nnunet_slpt.simulation import scoring as module
 from nnunet_slpt.simulation.scoring import mean_dice, score_cases
 from nnunet_slpt.simulation.source import Source
 
@@ -43,21 +45,37 @@ def test_a_prediction_is_measured_class_by_class(source: Source, tmp_path: Path)
     predicted = np.zeros(SHAPE, np.uint8)
     predicted[1:5, 2:6, 2:4] = 1  # half of it
     write(tmp_path / "predicted" / "a.nii.gz", predicted)
-    scores = score_cases(source, ["a"], tmp_path / "predicted", 1.0)
+    scores = score_cases(source, ["a"], tmp_path / "predicted", 1.0, 0)
     assert scores["a"]["organ"]["dice"] == 0.66667
     assert scores["a"]["lesion"]["dice"] is None  # neither there nor predicted
     assert mean_dice(scores["a"]) == 0.66667
 
 
+def test_no_more_processes_measure_than_are_asked_for(
+    source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def workers(processes: int) -> Workers:
+        asked.append(processes)
+        return Workers(processes)
+
+    monkeypatch.setattr(module, "Workers", workers)
+    write(tmp_path / "predicted" / "a.nii.gz", np.zeros(SHAPE, np.uint8))
+    for processes in (0, 3):
+        score_cases(source, ["a"], tmp_path / "predicted", 1.0, processes)
+    assert asked == [0, 3]
+
+
 def test_a_missing_prediction_is_named(source: Source, tmp_path: Path) -> None:
     with pytest.raises(SimulationError, match=r"1 predictions are missing, the first is .*a\.nii\.gz"):
-        score_cases(source, ["a"], tmp_path / "predicted", 1.0)
+        score_cases(source, ["a"], tmp_path / "predicted", 1.0, 0)
 
 
 def test_a_prediction_that_does_not_lie_on_its_label_is_named(source: Source, tmp_path: Path) -> None:
     write(tmp_path / "predicted" / "a.nii.gz", np.zeros((5, 8, 10), np.uint8))
     with pytest.raises(SimulationError, match=r"predicted/a\.nii\.gz cannot be compared with .*labelsTr/a"):
-        score_cases(source, ["a"], tmp_path / "predicted", 1.0)
+        score_cases(source, ["a"], tmp_path / "predicted", 1.0, 0)
 
 
 def test_nothing_to_measure_has_no_mean() -> None:

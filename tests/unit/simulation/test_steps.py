@@ -2,7 +2,7 @@
 
 import json
 import os
-import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -34,6 +34,27 @@ def test_a_failed_step_is_not_done(tmp_path: Path) -> None:
     assert not steps.done("env")
     steps.run("env", COMMAND, {})
     assert steps.done("env")
+
+
+def test_the_seconds_of_a_second_attempt_are_unknown(tmp_path: Path) -> None:
+    steps = Steps(tmp_path)
+    assert steps.costs("env") == {}
+    (tmp_path / "env.log").touch()  # as a call that was killed has left it
+    costs = steps.run("env", COMMAND, {})
+    assert costs["seconds"] is None
+    assert costs["peak_memory_bytes"] > 2**20
+    assert costs == steps.costs("env") == steps.run("env", COMMAND, {})
+    assert steps.run("other", COMMAND, {})["seconds"] >= 0
+
+
+def test_no_step_begins_once_all_shall_stop(tmp_path: Path) -> None:
+    steps = Steps(tmp_path)
+    costs = steps.run("env", COMMAND, {})
+    steps.stop.set()
+    assert steps.run("env", COMMAND, {}) == costs
+    with pytest.raises(SimulationError, match="Interrupted before other"):
+        steps.run("other", COMMAND, {})
+    assert not (tmp_path / "other.log").exists()
 
 
 def test_a_command_that_is_not_installed_is_named(tmp_path: Path) -> None:
@@ -75,11 +96,11 @@ def test_several_jobs_share_the_cores_unless_the_user_says_otherwise(
         monkeypatch.setenv(name, value)
     seen: dict[str, str] = {}
 
-    def command(words: list[str], env: dict[str, str], **_: object) -> subprocess.CompletedProcess[str]:
-        seen.update(env)
+    def command(_: Steps, words: Sequence[str], environment: Mapping[str, str], __: Path) -> int:
+        seen.update(environment)
         Path(words[3]).write_text("{}")
-        return subprocess.CompletedProcess(words, 0)
+        return 0
 
-    monkeypatch.setattr(subprocess, "run", command)
+    monkeypatch.setattr(Steps, "_exit_code", command)
     Steps(tmp_path, jobs=jobs).run("a", COMMAND, {})
     assert {name: seen[name] for name in SHARE if name in seen} == expected

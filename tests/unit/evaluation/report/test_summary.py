@@ -61,9 +61,28 @@ def test_differences_are_ranked_at_the_same_budgets_alone(tmp_path: Path) -> Non
     assert "head" in few
 
 
+def test_a_difference_is_told_where_it_has_the_most_seeds(tmp_path: Path) -> None:
+    folder = write_cells(tmp_path, ["full", "slpt", "scratch"], ["random"], [4, 8])
+    for seed in (1, 2):
+        (folder / f"slpt__random__8__{seed}.json").unlink()
+    found = read_cells(folder)
+    experiment = Experiment.of(found.cells)
+    told = summary(experiment, found, []).splitlines()
+    both, few = (line for line in told if line.startswith("- Against full"))
+    assert ", mean over 4, 8 labelled cases: scratch " in both
+    one = experiment.method_comparisons[Way("slpt", "random")][0]
+    assert one.budget == 4
+    assert f", with 4 labelled cases: slpt {100 * one.seeds.mean:+.1f} points (ahead in " in few
+    assert " of 3 seeds and " in few
+    (folder / "slpt__random__4__0.json").unlink()  # now no seed has both
+    found = read_cells(folder)
+    assert ", with 4 labelled cases: slpt " in summary(Experiment.of(found.cells), found, [])
+
+
 def test_few_seeds_have_no_p_value_and_it_says_why(tmp_path: Path) -> None:
     few, _ = page(tmp_path / "few", budgets=[4], seeds=range(5))
     assert "With fewer than 6 seeds" in few
+    assert "It counts each case as a patient of its own." in few
     assert "over seeds" not in few.partition("Dice says")[0].replace("deviation over seeds", "")
     many, _ = page(tmp_path / "many", budgets=[4], seeds=range(6))
     assert "With fewer than 6 seeds" not in many
