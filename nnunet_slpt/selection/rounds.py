@@ -33,7 +33,8 @@ class ScoredCase:
         name: its identifier.
         rank: 1 for the case that the strategy wants most; each rank once in a round.
         chosen: it is to be annotated.
-        value: by what the strategy ranked it before chance was mixed in; ``None`` where there is none (NaN becomes ``None``).
+        value: by what the strategy ranked it, before chance was mixed in; ``None`` where there is none (NaN
+            becomes ``None``).
         scores: its uncertainty by measure; the same.
         reason: of the choice, in words.
     """

@@ -23,7 +23,7 @@ class Candidates:
     Args:
         names: N identifiers, ascending, so that a tie broken by position is broken by name.
         features: (N, F), pooled features of the encoder; for strategies that need ``features``.
-        labelled_features: (M, F), the same of the cases that are labelled already; M may be 0.
+        labelled_features: (M, F), the same of the cases that are labelled already, or chosen; M may be 0.
         scores: (N,) each; a case's uncertainty by measure, higher where the network is less sure:
             ``inter_prompt``, ``intra_prompt``, ``entropy``, ``prompt_dice`` (1 - Dice between the K
             predictions); for strategies that need ``predictions``.
