@@ -67,6 +67,7 @@ campaign: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(RUN) benchmarks/step.py
+	$(RUN) benchmarks/memory.py
 
 clean:
 	rm -rf build dist *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache demo_output campaign_output

@@ -64,9 +64,9 @@ class Bench:
         torch.manual_seed(0)
         self.device, self.amp = device, amp
         spec = NETWORKS[name]
-        self.plain: Any = _unet(spec).to(device)
+        self.plain: Any = stock_unet(spec).to(device)
         config = PromptConfig()
-        self.prompted: Any = PromptedUNet(_unet(spec), spec.patch, CLASSES, config, True).to(device)
+        self.prompted: Any = PromptedUNet(stock_unet(spec), spec.patch, CLASSES, config, True).to(device)
         self.parameters = self.prompted.parameter_summary()
         self.x = torch.randn(BATCH, 1, *spec.patch, device=device)
         self.target = torch.randint(0, CLASSES, (BATCH, 1, *spec.patch), device=device)
@@ -130,7 +130,7 @@ class Bench:
         return dict(zip(VARIANTS, steps, strict=True))
 
 
-def _unet(spec: Network) -> nn.Module:
+def stock_unet(spec: Network) -> nn.Module:
     stages = len(spec.features)
     flat = [1, 3, 3] if spec.anisotropic else [3, 3, 3]
     strides = [[1, 1, 1], [1, 2, 2], [2, 2, 2], [1, 2, 2], [1, 2, 2]]

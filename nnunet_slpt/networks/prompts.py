@@ -95,18 +95,19 @@ def signature(prompts: Tensor) -> Tensor:
     Returns:
         (K, 4^axes), of mean square 1; zero for a prompt of zeros.
     """
-    means = prompts.float()
-    for axis in range(2, prompts.ndim):  # in slices, because torch's adaptive pooling in 3D knows no MPS
-        means = _cells(means, axis)
+    with torch.autocast(prompts.device.type, enabled=False):  # which would multiply in half precision
+        means = prompts.float()
+        for axis in range(2, prompts.ndim):  # torch's adaptive pooling in 3D knows no MPS
+            means = (means.movedim(axis, -1) @ _cells(means.shape[axis], means.device)).movedim(-1, axis)
     cells = means.flatten(1)
     return cells * torch.rsqrt(cells.square().mean(1, keepdim=True) + EPSILON)
 
 
-def _cells(x: Tensor, axis: int) -> Tensor:
-    """Means over ``CELLS`` parts of an axis, the borders of which go to both where they do not divide it."""
-    size = x.shape[axis]
-    parts = ((i * size // CELLS, -(-(i + 1) * size // CELLS)) for i in range(CELLS))
-    return torch.stack([x.narrow(axis, start, end - start).mean(axis) for start, end in parts], axis)
+def _cells(size: int, device: torch.device) -> Tensor:
+    """(size, CELLS): what each place of an axis gives to the mean over each cell, which may share places."""
+    cell, place = torch.arange(CELLS, device=device), torch.arange(size, device=device)[:, None]
+    start, end = cell * size // CELLS, ((cell + 1) * size + CELLS - 1) // CELLS
+    return ((place >= start) & (place < end)) / (end - start)
 
 
 def signature_length(axes: int) -> int:
