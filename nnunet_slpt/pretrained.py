@@ -79,6 +79,11 @@ class Pretrained:
         return labels
 
     @property
+    def axes(self) -> int:
+        """How many its convolutions have: 2 or 3."""
+        return max(tensor.ndim for tensor in self.weights.values()) - 2
+
+    @property
     def dataset_name(self) -> str:
         """The dataset it was trained on."""
         return str(self.plans.get("dataset_name", ""))

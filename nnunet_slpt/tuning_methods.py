@@ -59,7 +59,7 @@ TUNING_METHODS: Mapping[str, TuningMethod] = MappingProxyType(
         "decoder": TuningMethod("nnUNetTrainerDecoder"),
         "bias_norm": TuningMethod("nnUNetTrainerBiasNorm"),
         "lora": TuningMethod("nnUNetTrainerLoRA"),
-        # At three times the rate: where much is new and the training is short.
+        # At three times the rate, where a training is short.
         **{
             f"{name}_fast": TuningMethod(trainer, {"learning_rate": rate})
             for name, trainer, rate in (

@@ -28,7 +28,8 @@ def begin_dataset(folder: Path, about: Mapping[str, Any]) -> None:
     described = folder / "dataset.json"
     if folder.exists() and not (described.exists() and MARK in described.read_text()):
         raise ValueError(
-            f"{folder} is there, and the demo did not make it. It stays as it is: take another output folder."
+            f"{folder} is there without a mark that the demo made it, and stays as it is. Take another "
+            "output folder; or remove it yourself, if an older demo made it."
         )
     for part in PARTS:
         shutil.rmtree(folder / part, ignore_errors=True)

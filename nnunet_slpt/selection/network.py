@@ -180,7 +180,7 @@ class Model:
                 f"{what} compares the predictions of several prompts, and the model in {self.folder} has "
                 f"{self.prompts or 'none'}. Pass with -m the folder of an nnUNetTrainerSLPT run, or of an "
                 "nnUNetTrainerPUNet run with two tokens or more; or choose a strategy that needs features "
-                "alone, such as -strategy diversity."
+                "alone, such as -strategy kmeans."
             )
 
     def check_tuned(self, what: str) -> None:
@@ -196,7 +196,7 @@ class Model:
             raise SelectionError(
                 f"{what} needs predictions, and the model in {self.folder} is a PUNet's pretraining, which "
                 "gives features alone. Tune it with -tr nnUNetTrainerPUNet and pass that folder with -m, or "
-                "choose -strategy diversity."
+                "choose -strategy kmeans."
             )
 
     def preprocess(self, cases: Sequence[ImageFiles], processes: int) -> Iterator[tuple[str, Tensor, Any]]:

@@ -126,7 +126,8 @@ def _decide(request: Request, desk: Desk, say: Say) -> tuple[Pool, int, Strategy
     if request.prelabel:
         check_prelabel(sight)
     if sight.has_model:
-        _tell_of_model(sight, desk, pool, say)
+        predicts = "predictions" in strategy.needs or request.prelabel or request.save_maps
+        _tell_of_model(sight, desk, pool, predicts, say)
     needed = sorted({*pool.candidates, *pool.labelled, *pool.waiting})
     skipped = sight.check_images(needed[request.part :: request.parts])
     if skipped:
@@ -135,11 +136,11 @@ def _decide(request: Request, desk: Desk, say: Say) -> tuple[Pool, int, Strategy
     return pool, _budget(request, pool, earlier), strategy, sight
 
 
-def _tell_of_model(sight: Sight, desk: Desk, pool: Pool, say: Say) -> None:
-    """Which folds look; with a warning if some do not know the labels that came in since the last round."""
+def _tell_of_model(sight: Sight, desk: Desk, pool: Pool, predicts: bool, say: Say) -> None:
+    """Which folds look; with a warning if some that predict do not know the labels of the last round."""
     say(sight.in_words())
     last = desk.rounds[-1] if desk.rounds else None
-    if last is None or {*pool.labelled} <= {*last.labelled_before}:
+    if last is None or not predicts or {*pool.labelled} <= {*last.labelled_before}:
         return
     old = sight.folds_before(last, desk.store.made_at(last.number))
     if old:

@@ -159,8 +159,8 @@ def check_question(file: Path, question: Mapping[str, Any]) -> None:
             f"{key}: got {_brief(question[key])}, there {_brief(before.get(key))}" for key in changed
         )
         raise SimulationError(
-            f"{file.parent} holds another simulation ({words}). Take another --output, or the same settings; "
-            "methods, strategies and seeds may be added, and budgets above the largest."
+            f"{file.parent} holds another simulation ({words}). Take another folder (-o), or the same "
+            "settings; methods, strategies and seeds may be added, and budgets above the largest."
         )
 
 

@@ -72,7 +72,8 @@ def simulate(request: Request, say: Say = print) -> bool:
             for cell in run_campaign(campaign, stage, settings, steps, plan.cells):
                 progress.finished(cell)
         except SLPTError as error:
-            progress.give_up(campaign, error)
+            if not stop.is_set():
+                progress.give_up(campaign, error)
             return False
         finally:
             gpus.put(gpu)

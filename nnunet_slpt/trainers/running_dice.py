@@ -15,8 +15,8 @@ from torch import distributed as dist
 def log_validation(trainer: Any, outputs: Sequence[dict[str, Any]]) -> None:
     """What nnU-Net's ``on_validation_epoch_end`` logs; but an epoch without any Dice changes no mean.
 
-    A few validation cases may all be without foreground. nnU-Net would average "not a number" into every
-    epoch to come, and keep the first one as the best.
+    Before the first Dice it is 0. A few validation cases may all be without foreground. nnU-Net would average
+    "not a number" into every epoch to come, and keep the first one as the best.
 
     Args:
         trainer: nnU-Net's; its logger is told.

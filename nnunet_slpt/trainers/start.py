@@ -142,7 +142,14 @@ def load_pretrained(network: FrozenNetwork, config: TrainingConfig) -> tuple[Pre
             f"got {found}, expected {config.pretrained_sha256}. Put the file back, plan again with "
             "nnunet_slpt_plan --overwrite, or pass -pretrained_weights to take this one on purpose."
         )
-    return pretrained, f"{pretrained.path} (sha256 of the frozen weights {found[:12]}…)"
+    which = f"{pretrained.path} (sha256 of the frozen weights {found[:12]}…)"
+    known = pretrained.mirror_axes
+    if config.mirror_axes is None and known is not None and len(known) < pretrained.axes:
+        which += (
+            "; it was not mirrored along all axes, and this training is: "
+            f'"mirror_axes": {[*known]} in the block of the plans changes that'
+        )
+    return pretrained, which
 
 
 def start_from_pretrained(network: Startable, config: TrainingConfig, labels: Labels) -> str:
@@ -182,7 +189,9 @@ def check_same_settings(checkpoint: Pretrained, config: TrainingConfig) -> None:
         CheckpointError: a setting has changed, other than those that may.
     """
     now, then = config.as_block(), checkpoint.plans.get(PLANS_KEY, {})
-    changed = [key for key in now if key not in MAY_CHANGE and key in then and then[key] != now[key]]
+    if then:  # what it lacks was not there yet, and as it is by default
+        then = type(config)().as_block() | then
+    changed = [key for key in then if key not in MAY_CHANGE and key in now and then[key] != now[key]]
     if changed:
         raise CheckpointError(
             f'{checkpoint.path} was made with other settings in plans["{PLANS_KEY}"]: '

@@ -219,6 +219,11 @@ class TuningTrainer(nnUNetTrainer):
                 self.has_weights = True
                 self.print_to_log_file(f"{self.tuned} {start}")
             super().on_train_start()
+        if self.current_epoch >= self.num_epochs:
+            self.print_to_log_file(
+                "WARNING: this training has ended already, so nothing is trained. To learn from labels that "
+                "came since, start without --c; to train for longer, raise epochs."
+            )
 
     def on_validation_epoch_end(self, val_outputs: list[dict[str, Any]]) -> None:
         """As nnU-Net, also where no validation case has foreground."""

@@ -76,7 +76,7 @@ def test_a_dataset_that_is_not_the_demos_is_left_alone(folder: Path, tmp_path: P
     other = tmp_path / "raw" / "Dataset008_After" / "imagesTr" / "scan_0000.nii.gz"
     other.parent.mkdir(parents=True)
     other.write_text("precious")
-    with pytest.raises(ValueError, match="the demo did not make it"):
+    with pytest.raises(ValueError, match="without a mark that the demo made it"):
         link_dataset(find_task(folder), ["a"], ["a"], tmp_path / "raw")
     assert other.read_text() == "precious"
     assert before == {path: path.read_text() for path in folder.rglob("*") if path.is_file()}

@@ -131,9 +131,9 @@ def test_a_dataset_of_somebody_else_is_refused_and_left_alone(tmp_path: Path) ->
     scan = tmp_path / "Dataset001_One" / "imagesTr" / "scan_0000.nii.gz"
     scan.parent.mkdir(parents=True)
     scan.write_text("precious")
-    with pytest.raises(ValueError, match="the demo did not make it"):
+    with pytest.raises(ValueError, match="without a mark that the demo made it"):
         write_dataset(tmp_path, 1, "One", 1, spec=TINY)
     (scan.parents[1] / "dataset.json").write_text('{"description": "ours"}')
-    with pytest.raises(ValueError, match="the demo did not make it"):
+    with pytest.raises(ValueError, match="without a mark that the demo made it"):
         write_dataset(tmp_path, 1, "One", 1, spec=TINY)
     assert scan.read_text() == "precious"

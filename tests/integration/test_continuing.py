@@ -109,6 +109,13 @@ def test_of_a_batch_of_one_some_are_centered_on_foreground(task: Any) -> None:
     assert 0 < sum(drawn) < 60
 
 
+def test_a_finished_run_that_is_continued_says_that_nothing_is_trained(finished: Any) -> None:
+    before = finished.checkpoint()["network_weights"]
+    finished.trainer(continued=True).run_training()
+    assert "this training has ended already" in finished.log()
+    assert equal(finished.checkpoint()["network_weights"], before)
+
+
 def test_a_finished_run_can_be_made_longer(finished: Any) -> None:
     finished.set_block(epochs=3)
     trainer = finished.trainer(continued=True)

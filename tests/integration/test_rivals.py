@@ -76,6 +76,14 @@ def test_mirrored_as_the_plans_say(task: Any, given: Any, kept: Any) -> None:
     assert axes == trainer.inference_allowed_mirroring_axes == kept
 
 
+@pytest.mark.parametrize(("block", "told"), [({}, True), ({"mirror_axes": []}, False)])
+def test_a_model_that_was_not_mirrored_is_told_of(task: Any, block: Any, told: bool) -> None:
+    content = torch.load(task.pretrained, weights_only=False)
+    torch.save(content | {"inference_allowed_mirroring_axes": None}, task.pretrained)
+    begin(task, "nnUNetTrainerHead", **block).on_train_start()
+    assert ("it was not mirrored along all axes" in task.log()) == told
+
+
 @pytest.mark.usefixtures("three_threads")
 @pytest.mark.parametrize("trainer", ["nnUNetTrainerHead", "nnUNetTrainerSLPT"])
 def test_a_training_takes_the_threads_that_were_asked_for(

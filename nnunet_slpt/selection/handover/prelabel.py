@@ -152,9 +152,11 @@ def _write_model(names: Sequence[str], about: dict[str, Any], predicted: Path, e
     """Which model predicted which cases; another one's record is kept beside what it had predicted."""
     file = predicted / "model.json"
     before = json.loads(files.read_bytes(file)) if file.exists() else {}
-    if before and earlier.exists():
+    same = before.get("model") == about["model"]
+    if before and (earlier.exists() or not same):
+        earlier.mkdir(parents=True, exist_ok=True)
         files.back_up(file, earlier / file.name)
-    others = before.get("cases", []) if before.get("model") == about["model"] else []
+    others = before["cases"] if same else []
     files.write_json(file, {"cases": sorted({*others, *names}), **about})
 
 

@@ -55,6 +55,14 @@ def test_a_run_that_is_not_refused_keeps_its_log(run: list[Path]) -> None:
     assert (run[0] / "log.txt").exists()
 
 
+def test_a_setting_that_a_checkpoint_did_not_know_was_as_by_default() -> None:
+    block = PromptConfig().as_block()
+    del block["mirror_axes"]
+    check_same_settings(checkpoint(**block), PromptConfig())
+    with pytest.raises(CheckpointError, match=r"mirror_axes: got \[\], expected None"):
+        check_same_settings(checkpoint(**block), PromptConfig(mirror_axes=()))
+
+
 def test_the_same_settings_pass() -> None:
     config = PromptConfig(prompts=4)
     check_same_settings(checkpoint(**config.as_block()), config)
