@@ -10,6 +10,7 @@ import pytest
 from nnunetv2.training.logging.nnunet_logger import MetaLogger
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
+from nnunet_slpt.trainers import running_dice
 from nnunet_slpt.trainers.running_dice import log_validation
 
 
@@ -42,6 +43,19 @@ def test_the_same_as_nnunets_where_something_is_there() -> None:
     for key in ("mean_fg_dice", "ema_fg_dice", "dice_per_class_or_region", "val_losses"):
         told = [np.array(one.logger.get_value(key, step=None)) for one in (ours, theirs)]
         np.testing.assert_allclose(*told)
+
+
+def test_ranks_are_taken_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gather(ranks: list[Any], mine: Any) -> None:
+        ranks[:] = [mine, SOME[1:]]
+
+    monkeypatch.setattr(running_dice.dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(running_dice.dist, "all_gather_object", gather)
+    alone, made = epochs(log_validation, SOME), trainer()
+    made.is_ddp = True
+    log_validation(made, SOME[:1])
+    for key in ("mean_fg_dice", "dice_per_class_or_region", "val_losses"):
+        np.testing.assert_allclose(*(one.logger.get_value(key, step=0) for one in (alone, made)))
 
 
 def test_an_epoch_without_any_dice_changes_no_mean() -> None:
