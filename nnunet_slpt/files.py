@@ -53,8 +53,7 @@ def written_whole(file: Path) -> Iterator[Path]:
     Raises:
         FileError: the disk is full, the folder is read-only, or the like; the old file is untouched.
     """
-    # Not by the process: those of two containers may have the same number.
-    part = file.with_name(f".{file.name}.{uuid4().hex}.part")
+    part = file.with_name(f".{file.name}.{uuid4().hex}.part")  # two containers' processes may share a number
     try:
         yield part
         with part.open("rb+") as stream:

@@ -61,7 +61,8 @@ class Pretrained:
         dataset_json: the ``dataset.json`` it was trained with.
         configuration: name of the configuration, such as ``3d_fullres``.
         trainer_name: class that trained it.
-        mirror_axes: axes of the patch along which it was mirrored in training; ``None`` if nobody knows.
+        mirror_axes: axes of the patch along which it was mirrored in training; ``None`` if along all, or
+            if nobody knows.
     """
 
     path: Path
@@ -77,11 +78,6 @@ class Pretrained:
         """The labels it was trained for."""
         labels: Labels = self.dataset_json.get("labels", {})
         return labels
-
-    @property
-    def axes(self) -> int:
-        """How many its convolutions have: 2 or 3."""
-        return max(tensor.ndim for tensor in self.weights.values()) - 2
 
     @property
     def dataset_name(self) -> str:
@@ -101,16 +97,26 @@ def read_checkpoint(path: str | Path) -> Pretrained:
     path = _existing_file(Path(path))
     content = _load(path)
     weights = _network_weights(content, path)
+    weights = {_bare(name): tensor for name, tensor in weights.items()}
     training = content.get("init_args") or {}
     return Pretrained(
         path=path,
-        weights={_bare(name): tensor for name, tensor in weights.items()},
+        weights=weights,
         plans=training.get("plans", {}),
         dataset_json=training.get("dataset_json", {}),
         configuration=str(training.get("configuration", "")),
         trainer_name=str(content.get("trainer_name", "")),
-        mirror_axes=tuple(content[MIRRORING] or ()) if MIRRORING in content else None,
+        mirror_axes=_mirror_axes(content, weights),
     )
+
+
+def _mirror_axes(content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> tuple[int, ...] | None:
+    if MIRRORING not in content:
+        return None
+    known = tuple(content[MIRRORING] or ())
+    # The heads of K prompts are one tensor, with an axis more.
+    axes = max(tensor.ndim for name, tensor in weights.items() if name.split(".")[0] not in ADDED) - 2
+    return None if len(known) == axes else known
 
 
 def load_backbone(network: FrozenNetwork, pretrained: Pretrained, stem: str | None = None) -> None:

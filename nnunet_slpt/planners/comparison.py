@@ -63,12 +63,6 @@ class Comparison:
         return tuning_of(self.settings)
 
     @property
-    def mirror_axes(self) -> tuple[int, ...] | None:
-        """Axes of the patch along which the model was mirrored in training; ``None`` if along all."""
-        known = self.model.pretrained.mirror_axes
-        return None if known is None or len(known) == len(self.settings["patch_size"]) else known
-
-    @property
     def model_channels(self) -> list[str]:
         """Names of the channels that the model was trained on."""
         about = self.model.dataset_json

@@ -211,7 +211,7 @@ def settings_for(request: Request, comparison: Comparison) -> TrainingConfig:
         raise PlanningError("-K is the number of prompts, and a PUNet has tokens instead. Leave it out.")
     given |= {
         "region_based": has_regions(target.dataset_json["labels"]),
-        "mirror_axes": comparison.mirror_axes,
+        "mirror_axes": model.pretrained.mirror_axes,
     }
     block = tuning.settings(**given)
     if len(target.channels) != len(comparison.model_channels):

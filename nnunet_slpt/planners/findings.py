@@ -164,7 +164,7 @@ def split(comparison: Comparison) -> Iterator[Finding]:
 
 def mirroring(comparison: Comparison) -> Iterator[Finding]:
     """A model that tells left from right was not shown mirrored images, and is not to be."""
-    axes = comparison.mirror_axes
+    axes = comparison.model.pretrained.mirror_axes
     if axes is not None:
         along = f"along axis {' and '.join(map(str, axes))} alone" if axes else "along no axis"
         yield Finding(

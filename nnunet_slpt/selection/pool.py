@@ -47,6 +47,11 @@ class Pool:
     excluded: tuple[str, ...]
     skipped: tuple[str, ...]
 
+    @property
+    def covered(self) -> tuple[str, ...]:
+        """Those whose kind is labelled, or is being labelled now."""
+        return (*self.labelled, *self.waiting)
+
     def counts(self) -> str:
         """One line for the user, before anything is computed."""
         groups = {

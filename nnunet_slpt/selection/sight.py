@@ -134,7 +134,7 @@ class Sight:
         features = labelled = class_entropy = foreground = None
         scores: dict[str, Floats] = {}
         if "features" in strategy.needs:
-            seen = self._passes.features([*names, *pool.labelled, *pool.waiting])
+            seen = self._passes.features([*names, *pool.covered])
             matrix = feature_matrix(seen, self.request.stages)
             features, labelled = matrix[: len(names)], matrix[len(names) :]
         if "predictions" in strategy.needs:
@@ -154,8 +154,7 @@ class Sight:
         Returns:
             How many cases these are.
         """
-        covered = {*pool.candidates, *pool.labelled, *pool.waiting}
-        features = covered if "features" in strategy.needs else set()
+        features = {*pool.candidates, *pool.covered} if "features" in strategy.needs else set()
         uncertain = set(pool.candidates) if "predictions" in strategy.needs else set()
         mine = sorted((features | uncertain) & self.image_keys.keys())
         if mine:

@@ -128,7 +128,7 @@ def _decide(request: Request, desk: Desk, say: Say) -> tuple[Pool, int, Strategy
     if sight.has_model:
         predicts = "predictions" in strategy.needs or request.prelabel or request.save_maps
         _tell_of_model(sight, desk, pool, predicts, say)
-    needed = sorted({*pool.candidates, *pool.labelled, *pool.waiting})
+    needed = sorted({*pool.candidates, *pool.covered})
     skipped = sight.check_images(needed[request.part :: request.parts])
     if skipped:
         say(f"Left out, because their images cannot be used: {', '.join(sorted(skipped))}.")

@@ -144,7 +144,7 @@ def load_pretrained(network: FrozenNetwork, config: TrainingConfig) -> tuple[Pre
         )
     which = f"{pretrained.path} (sha256 of the frozen weights {found[:12]}…)"
     known = pretrained.mirror_axes
-    if config.mirror_axes is None and known is not None and len(known) < pretrained.axes:
+    if config.mirror_axes is None and known is not None:
         which += (
             "; it was not mirrored along all axes, and this training is: "
             f'"mirror_axes": {[*known]} in the block of the plans changes that'

@@ -29,6 +29,16 @@ def test_a_checkpoint_that_numpy_1_wrote_is_read(save_weights, labels):
     assert read_checkpoint(renamed).labels == labels
 
 
+@pytest.mark.parametrize(("axes", "known"), [(None, ()), ((0, 1), (0, 1)), ((0, 1, 2), None)])
+def test_mirroring_is_told_where_it_was_not_along_all_axes(save_weights, axes, known):
+    heads = {"heads.weights.0": torch.ones(3, 2, 8, 1, 1, 1)}  # of three prompts
+    path = save_weights({"encoder.weight": torch.ones(8, 1, 3, 3, 3), **heads})
+    assert read_checkpoint(path).mirror_axes is None
+    content = torch.load(path, weights_only=False)
+    torch.save(content | {"inference_allowed_mirroring_axes": axes}, path)
+    assert read_checkpoint(path).mirror_axes == known
+
+
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module.module."])
 def test_names_are_freed_of_wrappers(save_weights, backbone, prefix):
     weights = backbone().state_dict()

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from some_rounds import round_of
 
 from nnunet_slpt.datasets.cases import Case
 from nnunet_slpt.errors import SelectionError
 from nnunet_slpt.selection.pool import Pool
 from nnunet_slpt.selection.request import Request
-from nnunet_slpt.selection.rounds import Round
 from nnunet_slpt.selection.sight import Sight
 from nnunet_slpt.selection.strategies import make_strategy
 
@@ -101,22 +101,4 @@ def test_folds_from_before_a_round_are_told(
 ) -> None:
     for fold in before:
         os.utime(model.checkpoints[fold], (MADE_AT - 1, MADE_AT - 1))
-    assert sight.folds_before(a_round({"sha256": sha256}), MADE_AT) == told
-
-
-def a_round(model: dict[str, str]) -> Round:
-    return Round(
-        number=0,
-        mode="prospective",
-        seed=0,
-        strategy="random",
-        parameters={},
-        budget_cases=0,
-        versions={},
-        model=model,
-        settings={},
-        validation=(),
-        excluded=(),
-        labelled_before=(),
-        cases=(),
-    )
+    assert sight.folds_before(round_of(model={"sha256": sha256}), MADE_AT) == told

@@ -3,31 +3,17 @@
 import json
 
 import pytest
+from some_rounds import round_of
 
-from nnunet_slpt.selection.rounds import Round, ScoredCase
+from nnunet_slpt.selection.rounds import ScoredCase
 from nnunet_slpt.selection.status import status_of
 
 POOL = [f"Fall {number:02d}" for number in range(40)]
 
 
 def a_round(number, names, mode="prospective"):
-    return Round(
-        number=number,
-        mode=mode,
-        seed=0,
-        strategy=f"s{number}",
-        parameters={},
-        budget_cases=len(names),
-        versions={},
-        model=None,
-        settings={},
-        validation=(),
-        excluded=(),
-        labelled_before=(),
-        cases=tuple(
-            ScoredCase(name=name, rank=rank, chosen=True) for rank, name in enumerate(names, start=1)
-        ),
-    )
+    cases = (ScoredCase(name=name, rank=rank, chosen=True) for rank, name in enumerate(names, start=1))
+    return round_of(number=number, mode=mode, strategy=f"s{number}", cases=tuple(cases))
 
 
 ROUNDS = [a_round(0, POOL[5:0:-1]), a_round(1, POOL[6:20])]

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from some_rounds import round_of
 
 from nnunet_slpt.errors import SelectionError
-from nnunet_slpt.selection.rounds import Round, ScoredCase
+from nnunet_slpt.selection.rounds import ScoredCase
 from nnunet_slpt.selection.worklist import worklist_text
 
 
@@ -28,23 +29,11 @@ CASES = {
 
 
 def a_round(values):
-    return Round(
-        number=0,
-        mode="prospective",
-        seed=0,
-        strategy="diversity",
-        parameters={},
-        budget_cases=len(NAMES) - 1,
-        versions={},
-        model=None,
-        settings={},
-        validation=(),
-        excluded=(),
-        labelled_before=(),
+    return round_of(
         cases=tuple(
             ScoredCase(name=name, rank=rank, chosen=name != "left", value=value, reason=f"because, {name}")
             for rank, (name, value) in enumerate(zip(NAMES, values, strict=True), start=1)
-        ),
+        )
     )
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK
+from some_rounds import round_of
 
 from nnunet_slpt.selection.handover.cli import main
 from nnunet_slpt.selection.round_store import RoundStore
-from nnunet_slpt.selection.rounds import Round, ScoredCase
+from nnunet_slpt.selection.rounds import ScoredCase
 from nnunet_slpt.selection.splits import Fold
 
 DATASET = "Dataset027_Clinic"
@@ -76,23 +77,8 @@ class Clinic:
 
 
 def a_round(mode):
-    return Round(
-        number=0,
-        mode=mode,
-        seed=0,
-        strategy="random",
-        parameters={},
-        budget_cases=len(CHOSEN),
-        versions={},
-        model=None,
-        settings={},
-        validation=(),
-        excluded=(),
-        labelled_before=(),
-        cases=tuple(
-            ScoredCase(name=name, rank=rank, chosen=name in CHOSEN) for rank, name in enumerate(CASES, 1)
-        ),
-    )
+    cases = (ScoredCase(name=name, rank=rank, chosen=name in CHOSEN) for rank, name in enumerate(CASES, 1))
+    return round_of(mode=mode, cases=tuple(cases))
 
 
 @pytest.fixture
