@@ -16,23 +16,20 @@ MAX_LINES_OF_A_FILE = 300
 MAX_LINES_OF_A_FUNCTION = 40
 
 # What each part of the package may import from the others. A new part has to be given its place here.
-BASE = {"command", "config", "errors", "files", "types", "mismatch"}
-MIDDLE = {"networks", "losses", "stem", "label_outputs", "pretrained", "model_folder", "datasets"}
+BASE = {"command", "config", "errors", "files"}
+MIDDLE = {"networks", "losses", "label_outputs", "pretrained", "datasets"}
 MAY_IMPORT: dict[str, set[str]] = {
     "__init__": set(),
     "discovery": set(),
     "_nnunet_search_path": {"trainers"},
     "errors": set(),
-    "types": set(),
-    "mismatch": {"errors", "types"},
-    "config": {"errors", "types"},
+    "config": {"errors"},
     "tuning_methods": set(),
     "label_outputs": set(),
     "files": {"errors"},
     "command": {"errors"},
     **dict.fromkeys(MIDDLE, BASE),
-    "pretrained": BASE | {"stem", "label_outputs"},
-    "model_folder": BASE | {"pretrained"},
+    "pretrained": BASE | {"label_outputs"},
     "evaluation": BASE,
     **dict.fromkeys(("trainers", "planners", "preprocessing", "selection"), BASE | MIDDLE),
     "doctor": BASE | MIDDLE | {"planners"},
@@ -41,7 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 
 # nnU-Net and the packages that it brings and that we use through it.
 HOST = {"nnunetv2", "batchgenerators", "batchgeneratorsv2", "dynamic_network_architectures", "acvl_utils"}
-MAY_IMPORT_HOST = {"trainers", "planners", "preprocessing", "doctor", "pretrained", "datasets"}
+MAY_IMPORT_HOST = {"trainers", "planners", "preprocessing", "doctor", "datasets"}
 # PUNet's body is built from nnU-Net's convolution blocks, which its own networks are built from.
 CONVOLUTIONS = "networks/punet/convolutions.py"
 # Of the other parts, these files alone: that one, and those that read datasets and run the network.
@@ -58,7 +55,6 @@ ONLY: dict[str, set[str]] = {
     "config": set(),
     "tuning_methods": set(),
     "label_outputs": set(),
-    "stem": {"torch"},
     "networks": {"torch"},
     "losses": {"torch"},
     "evaluation": {"numpy", "torch", "monai", "scipy", "matplotlib"},

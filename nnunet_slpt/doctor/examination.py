@@ -15,11 +15,11 @@ from nnunet_slpt.doctor.labels import empty_labels, few_labels, unseen_classes, 
 from nnunet_slpt.doctor.memory import gpu_memory
 from nnunet_slpt.doctor.patient import Check, Patient, Seen
 from nnunet_slpt.errors import SLPTError
-from nnunet_slpt.model_folder import read_model
 from nnunet_slpt.planners.comparison import Finding
 from nnunet_slpt.planners.draft import Request
 from nnunet_slpt.planners.findings import AT_FIRST, OF_IMAGES
 from nnunet_slpt.planners.old_plans import in_todays_format
+from nnunet_slpt.pretrained import read_model
 
 LEVELS = ("error", "warning", "note")
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nnunet_slpt.errors import PlanningError
-from nnunet_slpt.model_folder import Model
 from nnunet_slpt.planners.target import Target
 from nnunet_slpt.planners.tunings import Tuning, tuning_of
+from nnunet_slpt.pretrained import Model
 
 
 @dataclass(frozen=True)

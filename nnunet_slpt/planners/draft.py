@@ -24,7 +24,6 @@ from typing import Any
 from nnunet_slpt.config import PLANS_KEY, TrainingConfig
 from nnunet_slpt.errors import PlanningError
 from nnunet_slpt.label_outputs import has_regions
-from nnunet_slpt.model_folder import Model, read_model
 from nnunet_slpt.planners.comparison import Comparison, Finding, findings_of, refuse
 from nnunet_slpt.planners.findings import AT_FIRST, OF_IMAGES
 from nnunet_slpt.planners.fit import frozen_hash
@@ -32,6 +31,7 @@ from nnunet_slpt.planners.old_plans import in_todays_format
 from nnunet_slpt.planners.target import Target
 from nnunet_slpt.planners.transfer import Wishes, patch_size_for, transfer
 from nnunet_slpt.planners.tunings import check_windows
+from nnunet_slpt.pretrained import Model, read_model
 
 PLANS_NAME = "nnUNetSLPTPlans"
 UNPACKED = "slpt_pretrained"  # beside the plans: checkpoints that came in a zip

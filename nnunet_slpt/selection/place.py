@@ -9,7 +9,7 @@ from pathlib import Path
 from nnunetv2.utilities.file_path_utilities import get_output_folder
 
 from nnunet_slpt.errors import CheckpointError, SelectionError
-from nnunet_slpt.model_folder import check_unpacked
+from nnunet_slpt.pretrained import check_unpacked
 
 
 def find_model_folder(dataset: str, trainer: str, plans: str, configuration: str) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 
 from nnunet_slpt.errors import SimulationError
 from nnunet_slpt.files import hash_of
-from nnunet_slpt.model_folder import Model, check_unpacked, read_model
+from nnunet_slpt.pretrained import Model, check_unpacked, read_model
 from nnunet_slpt.tuning_methods import PUNET, TUNING_METHODS, UNET
 
 # By kind of network: the plans of a campaign, and the entry of the folder's record.

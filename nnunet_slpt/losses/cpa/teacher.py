@@ -12,7 +12,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from nnunet_slpt.errors import ArchitectureError, ConfigError
-from nnunet_slpt.mismatch import Shapes, list_differences
+from nnunet_slpt.pretrained.mismatch import Shapes, list_differences
 
 # PUNet (arXiv:2211.09233), contrastive prototype assignment.
 TEACHER_MOMENTUM = 0.99

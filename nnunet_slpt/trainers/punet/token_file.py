@@ -11,10 +11,9 @@ from pathlib import Path
 from torch import Tensor
 
 from nnunet_slpt.errors import CheckpointError, ConfigError, one_of
-from nnunet_slpt.mismatch import list_differences
 from nnunet_slpt.networks.punet.network import PUNet
 from nnunet_slpt.networks.punet.tokens import ClassPrompt
-from nnunet_slpt.pretrained import base_hash
+from nnunet_slpt.pretrained import base_hash, list_differences
 from nnunet_slpt.trainers.tensor_file import TensorFile
 
 TOKEN_FORMAT = TensorFile(

@@ -15,10 +15,9 @@ from nnunet_slpt.datasets import Case
 from nnunet_slpt.discovery import HOST_VARIABLE, search_folder
 from nnunet_slpt.doctor.looks import Look, Range
 from nnunet_slpt.doctor.patient import Patient, Seen
-from nnunet_slpt.model_folder import Model
 from nnunet_slpt.planners.draft import Request
 from nnunet_slpt.planners.transfer import Wishes
-from nnunet_slpt.pretrained import Pretrained
+from nnunet_slpt.pretrained import Model, Pretrained
 
 ORDINARY = {
     "spacing_mm": (1.0, 1.0, 1.0),

@@ -9,11 +9,10 @@ import pytest
 from small_models import about, as_before_2_3, plans_of
 
 from nnunet_slpt.errors import PlanningError
-from nnunet_slpt.model_folder import Model
 from nnunet_slpt.planners.comparison import Comparison, Finding, findings_of, refuse
 from nnunet_slpt.planners.findings import AT_FIRST, OF_IMAGES
 from nnunet_slpt.planners.target import Target
-from nnunet_slpt.pretrained import Pretrained
+from nnunet_slpt.pretrained import Model, Pretrained
 
 LABELS = {"background": 0, "organ": 1}
 

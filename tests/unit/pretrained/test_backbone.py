@@ -1,10 +1,12 @@
-"""Copying pretrained weights into a prompted network: all or nothing."""
+"""Pretrained weights in a prompted network, all or nothing; their heads; their hash."""
 
 import pytest
 import torch
+from torch import nn
 
 from nnunet_slpt.errors import ArchitectureError
 from nnunet_slpt.pretrained import base_hash, load_backbone, pretrained_heads, read_checkpoint
+from nnunet_slpt.pretrained.backbone import ADDED
 
 
 @pytest.mark.parametrize("kinds", [{}, {"axes": 2}, {"residual": True}, {"norm": "BatchNorm"}])
@@ -27,6 +29,12 @@ def test_a_tuned_network_serves_as_base_of_another_tuning(save_weights, prompted
     load_backbone(second, base)
     assert base_hash(second.frozen_state()) == base_hash(first.frozen_state())
     assert pretrained_heads(base) == []
+
+
+@pytest.mark.parametrize("settings", [{}, {"updaters": False}])
+def test_the_parts_that_a_tuning_adds_are_known(prompted, settings):
+    added = {name.split(".")[0] for name in prompted(settings=settings).tuned_state()}
+    assert added <= ADDED
 
 
 @pytest.mark.parametrize("settings", [{"scale_shift": False}, {"updaters": False}])
@@ -86,3 +94,53 @@ def test_nothing_is_copied_unless_everything_fits(prompted, pretrained):
     with pytest.raises(ArchitectureError):
         load_backbone(network, pretrained(widths=(4, 6, 16)))
     assert base_hash(network.frozen_state()) == before
+
+
+def test_heads_come_in_running_order_however_many(save_weights):
+    weights = {
+        f"decoder.seg_layers.{i}.{kind}": torch.full((2,), i)
+        for i in (10, 2, 1)
+        for kind in ("weight", "bias")
+    }
+    heads = pretrained_heads(read_checkpoint(save_weights(weights)))
+    assert [(int(weight[0]), int(bias[0])) for weight, bias in heads] == [(1, 1), (2, 2), (10, 10)]
+
+
+def test_every_decoder_stage_has_a_head(pretrained):
+    heads = pretrained_heads(pretrained(classes=3))
+    assert [(tuple(w.shape), tuple(b.shape)) for w, b in heads] == [
+        ((3, 6, 1, 1, 1), (3,)),
+        ((3, 4, 1, 1, 1), (3,)),
+    ]
+
+
+def test_the_hash_does_not_depend_on_order_or_layout():
+    a, b = torch.arange(6.0).reshape(2, 3), torch.tensor(3)
+    transposed = a.t().contiguous().t()
+    assert not transposed.is_contiguous()
+    assert base_hash({"a": a, "b": b}) == base_hash({"b": b.clone(), "a": transposed})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"b": torch.zeros(2, 3)},
+        {"a": torch.zeros(3, 2)},
+        {"a": torch.zeros(2, 3, dtype=torch.int32)},
+        {"a": -torch.zeros(2, 3)},
+        {"a": torch.zeros(2, 3), "b": torch.zeros(0)},
+    ],
+)
+def test_the_hash_knows_names_shapes_types_and_bits(other):
+    assert base_hash(other) != base_hash({"a": torch.zeros(2, 3)})
+
+
+def test_the_hash_takes_bfloat16_and_parameters():
+    weight = nn.Parameter(torch.ones(2, dtype=torch.bfloat16))
+    assert base_hash({"a": weight}) == base_hash({"a": torch.ones(2, dtype=torch.bfloat16)})
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_the_hash_is_the_same_on_a_gpu(backbone):
+    state = backbone().state_dict()
+    assert base_hash(state) == base_hash({name: tensor.cuda() for name, tensor in state.items()})

@@ -1,51 +1,27 @@
-"""A pretrained nnU-Net, read-only: its weights, labels and plans, and how they enter a prompted network.
+"""A checkpoint of nnU-Net, read-only: its weights and what it knows of its training.
 
-Must not import anything of this package but ``errors``, ``mismatch`` and ``stem``. Never writes a file.
+Must not import the networks. Never writes a file.
 """
 
-__all__ = [
-    "FrozenNetwork",
-    "Pretrained",
-    "base_hash",
-    "load_backbone",
-    "pretrained_heads",
-    "read_checkpoint",
-]
+__all__ = ["Pretrained", "read_checkpoint"]
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from nnunet_slpt.errors import ArchitectureError, CheckpointError
+from nnunet_slpt.errors import CheckpointError
 from nnunet_slpt.label_outputs import Labels
-from nnunet_slpt.mismatch import describe_mismatch, list_differences
-from nnunet_slpt.stem import adapted_stem, stem_name
+from nnunet_slpt.pretrained.stem import stem_name
 
 # What DistributedDataParallel and torch.compile put in front of every name.
 WRAPPERS = ("module.", "_orig_mod.")
-HEADS = "decoder.seg_layers."
 MIRRORING = "inference_allowed_mirroring_axes"  # None: along none
-ADDED = {"prompts", "updaters", "scale_shift", "input_prompt", "heads"}  # by a prompt tuning, of any settings
 WHICH_FILE = "Pass the file that nnU-Net writes, for example fold_0/checkpoint_final.pth."
-
-
-class FrozenNetwork(Protocol):
-    """What ``load_backbone`` asks of a prompted network."""
-
-    def frozen_state(self) -> dict[str, Tensor]:
-        """The frozen tensors themselves (no copies), each once."""
-
-    def tuned_state(self) -> dict[str, Tensor]:
-        """The tuned tensors, each once."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """All tensors under all their names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,11 +55,6 @@ class Pretrained:
         labels: Labels = self.dataset_json.get("labels", {})
         return labels
 
-    @property
-    def dataset_name(self) -> str:
-        """The dataset it was trained on."""
-        return str(self.plans.get("dataset_name", ""))
-
 
 def read_checkpoint(path: str | Path) -> Pretrained:
     """Read a checkpoint of nnU-Net, from whatever device, onto the CPU.
@@ -114,66 +85,9 @@ def _mirror_axes(content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> t
     if MIRRORING not in content:
         return None
     known = tuple(content[MIRRORING] or ())
-    # The heads of K prompts are one tensor, with an axis more.
-    axes = max(tensor.ndim for name, tensor in weights.items() if name.split(".")[0] not in ADDED) - 2
-    return None if len(known) == axes else known
-
-
-def load_backbone(network: FrozenNetwork, pretrained: Pretrained, stem: str | None = None) -> None:
-    """Copy the pretrained weights into the frozen part of a prompted network, all of them or none.
-
-    Heads are left out, and so is what a prompt tuning has added if that wrote the checkpoint.
-
-    Args:
-        network: a ``PromptedUNet`` of any K and any number of classes.
-        pretrained: weights of the same U-Net.
-        stem: ``repeat`` or ``average`` the first layer's weights where the network has another number of
-            input channels; ``None`` refuses that.
-
-    Raises:
-        ArchitectureError: a frozen tensor is missing or has another shape, or a weight would be left over.
-    """
-    frozen = network.frozen_state()
-    added = ADDED | {name.split(".")[0] for name in network.tuned_state()}
-    expected = {name: tuple(tensor.shape) for name, tensor in frozen.items()}
-    # nnU-Net registers a tensor under up to four names; those that are no one's first are not compared.
-    again = set(network.state_dict()) - set(expected)
-    weights = {
-        name: tensor
-        for name, tensor in pretrained.weights.items()
-        if name not in again and not name.startswith(HEADS) and name.split(".")[0] not in added
-    }
-    first = stem_name(expected)
-    if stem is not None and first in weights:
-        weights[first] = adapted_stem(weights[first], expected[first][1], stem)
-    got = {name: tuple(tensor.shape) for name, tensor in weights.items()}
-    if expected != got:
-        raise ArchitectureError(_does_not_fit(expected, got, pretrained))
-    with torch.no_grad():
-        for name, tensor in frozen.items():
-            tensor.copy_(weights[name])
-
-
-def pretrained_heads(pretrained: Pretrained) -> list[tuple[Tensor, Tensor]]:
-    """Weight (classes, C, 1, 1(, 1)) and bias (classes,) of every decoder stage's head, in running order.
-
-    Empty if the checkpoint has none, as one that a prompt tuning wrote.
-    """
-    stages = sorted(
-        {int(name.removeprefix(HEADS).split(".")[0]) for name in pretrained.weights if HEADS in name}
-    )
-    weights = pretrained.weights
-    return [(weights[f"{HEADS}{stage}.weight"], weights[f"{HEADS}{stage}.bias"]) for stage in stages]
-
-
-def base_hash(frozen_state: Mapping[str, Tensor]) -> str:
-    """SHA-256 of names, types, shapes and bytes; the same on every device and in every order."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(frozen_state.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        # numpy knows no bfloat16, so the bytes are viewed as such while still a tensor.
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
+    first = stem_name({name: tuple(tensor.shape) for name, tensor in weights.items()})
+    along_all = first and len(known) == weights[first].ndim - 2
+    return None if along_all else known
 
 
 def _existing_file(path: Path) -> Path:
@@ -262,15 +176,3 @@ def _bare(name: str) -> str:
     while name.startswith(WRAPPERS):
         name = name.split(".", 1)[1]
     return name
-
-
-def _does_not_fit(
-    expected: Mapping[str, tuple[int, ...]], got: Mapping[str, tuple[int, ...]], of: Pretrained
-) -> str:
-    return (
-        f"The pretrained weights of {of.path} do not fit this network. {describe_mismatch(expected, got)}.\n"
-        f"{list_differences(expected, got)}\n"
-        "Preprocess with plans made from the pretrained model, not with plans made for this dataset alone:\n"
-        f"  nnunet_slpt_plan -d TARGET -m {of.path.absolute().parent.parent}\n"
-        "  nnunet_slpt_preprocess -d TARGET -p nnUNetSLPTPlans"
-    )

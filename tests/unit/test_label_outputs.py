@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
-import torch
 from nnunetv2.utilities.label_handling.label_handling import LabelManager
 
 from nnunet_slpt.label_outputs import head_rows
-from nnunet_slpt.pretrained import pretrained_heads, read_checkpoint
+
+
+@pytest.fixture
+def labels():
+    return {"background": 0, "liver": 1, "tumour": 2}
 
 
 @pytest.mark.parametrize(
@@ -54,21 +57,3 @@ def test_channels_of_regions_are_those_of_nnunet(labels, name):
     value = tuple(labels[name]) if isinstance(labels[name], list) else labels[name]
     expected = LabelManager(labels, [1, 2]).foreground_regions.index(value)
     assert head_rows(labels, {"background": 0, name: [1, 2]}) == {0: expected}
-
-
-def test_heads_come_in_running_order_however_many(save_weights):
-    weights = {
-        f"decoder.seg_layers.{i}.{kind}": torch.full((2,), i)
-        for i in (10, 2, 1)
-        for kind in ("weight", "bias")
-    }
-    heads = pretrained_heads(read_checkpoint(save_weights(weights)))
-    assert [(int(weight[0]), int(bias[0])) for weight, bias in heads] == [(1, 1), (2, 2), (10, 10)]
-
-
-def test_every_decoder_stage_has_a_head(pretrained):
-    heads = pretrained_heads(pretrained(classes=3))
-    assert [(tuple(w.shape), tuple(b.shape)) for w, b in heads] == [
-        ((3, 6, 1, 1, 1), (3,)),
-        ((3, 4, 1, 1, 1), (3,)),
-    ]

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 from nnunet_slpt.errors import CheckpointError
-from nnunet_slpt.pretrained import Pretrained, read_checkpoint
+from nnunet_slpt.pretrained.checkpoint import Pretrained, read_checkpoint
 
 CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth", "checkpoint_latest.pth")
 DEEPEST = 2  # nnUNet_results/DATASET/TRAINER__PLANS__CONFIGURATION, and so in nnU-Net's zips

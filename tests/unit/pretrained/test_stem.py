@@ -7,7 +7,7 @@ import torch
 from torch.nn.functional import conv3d
 
 from nnunet_slpt.errors import ConfigError
-from nnunet_slpt.stem import adapted_stem, stem_name
+from nnunet_slpt.pretrained import adapted_stem, stem_name
 
 
 @pytest.fixture

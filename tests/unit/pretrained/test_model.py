@@ -12,7 +12,7 @@ import torch
 from small_models import MODEL_NAME, about, plans_of, write_model, zipped
 
 from nnunet_slpt.errors import CheckpointError
-from nnunet_slpt.model_folder import read_model
+from nnunet_slpt.pretrained import read_model
 
 
 @pytest.fixture

@@ -1,0 +1,26 @@
+"""A pretrained nnU-Net, read-only: where it lies, what its checkpoint holds, how its weights are taken over.
+
+Must not import the networks or the trainers.
+"""
+
+__all__ = [
+    "CHECKPOINTS",
+    "FrozenNetwork",
+    "Model",
+    "Pretrained",
+    "adapted_stem",
+    "base_hash",
+    "check_unpacked",
+    "list_differences",
+    "load_backbone",
+    "pretrained_heads",
+    "read_checkpoint",
+    "read_model",
+    "stem_name",
+]
+
+from nnunet_slpt.pretrained.backbone import FrozenNetwork, base_hash, load_backbone, pretrained_heads
+from nnunet_slpt.pretrained.checkpoint import Pretrained, read_checkpoint
+from nnunet_slpt.pretrained.mismatch import list_differences
+from nnunet_slpt.pretrained.model import CHECKPOINTS, Model, check_unpacked, read_model
+from nnunet_slpt.pretrained.stem import adapted_stem, stem_name

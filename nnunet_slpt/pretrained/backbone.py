@@ -1,0 +1,107 @@
+"""How pretrained weights enter the frozen part of a prompted network, and how that part is told again.
+
+Must not import the networks: what it asks of one is ``FrozenNetwork``.
+"""
+
+__all__ = ["FrozenNetwork", "base_hash", "load_backbone", "pretrained_heads"]
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from nnunet_slpt.errors import ArchitectureError
+from nnunet_slpt.pretrained.checkpoint import Pretrained
+from nnunet_slpt.pretrained.mismatch import describe_mismatch, list_differences
+from nnunet_slpt.pretrained.stem import adapted_stem, stem_name
+
+HEADS = "decoder.seg_layers."
+ADDED = {"prompts", "updaters", "scale_shift", "input_prompt", "heads"}  # by a prompt tuning, of any settings
+
+
+class FrozenNetwork(Protocol):
+    """What ``load_backbone`` asks of a prompted network."""
+
+    def frozen_state(self) -> dict[str, Tensor]:
+        """The frozen tensors themselves (no copies), each once."""
+
+    def tuned_state(self) -> dict[str, Tensor]:
+        """The tuned tensors, each once."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """All tensors under all their names."""
+
+
+def load_backbone(network: FrozenNetwork, pretrained: Pretrained, stem: str | None = None) -> None:
+    """Copy the pretrained weights into the frozen part of a prompted network, all of them or none.
+
+    Heads are left out, and so is what a prompt tuning has added if that wrote the checkpoint.
+
+    Args:
+        network: a ``PromptedUNet`` of any K and any number of classes.
+        pretrained: weights of the same U-Net.
+        stem: ``repeat`` or ``average`` the first layer's weights where the network has another number of
+            input channels; ``None`` refuses that.
+
+    Raises:
+        ArchitectureError: a frozen tensor is missing or has another shape, or a weight would be left over.
+    """
+    frozen = network.frozen_state()
+    expected = {name: tuple(tensor.shape) for name, tensor in frozen.items()}
+    added = ADDED | {_part(name) for name in network.tuned_state()}
+    # nnU-Net registers a tensor under up to four names; those that are no one's first are not compared.
+    again = set(network.state_dict()) - set(expected)
+    weights = {
+        name: tensor
+        for name, tensor in pretrained.weights.items()
+        if name not in again and not name.startswith(HEADS) and _part(name) not in added
+    }
+    first = stem_name(expected)
+    if stem is not None and first in weights:
+        weights[first] = adapted_stem(weights[first], expected[first][1], stem)
+    got = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    if expected != got:
+        raise ArchitectureError(_does_not_fit(expected, got, pretrained))
+    with torch.no_grad():
+        for name, tensor in frozen.items():
+            tensor.copy_(weights[name])
+
+
+def pretrained_heads(pretrained: Pretrained) -> list[tuple[Tensor, Tensor]]:
+    """Weight (classes, C, 1, 1(, 1)) and bias (classes,) of every decoder stage's head, in running order.
+
+    Empty if the checkpoint has none, as one that a prompt tuning wrote.
+    """
+    stages = sorted(
+        {int(name.removeprefix(HEADS).split(".")[0]) for name in pretrained.weights if HEADS in name}
+    )
+    weights = pretrained.weights
+    return [(weights[f"{HEADS}{stage}.weight"], weights[f"{HEADS}{stage}.bias"]) for stage in stages]
+
+
+def base_hash(frozen_state: Mapping[str, Tensor]) -> str:
+    """SHA-256 of names, types, shapes and bytes; the same on every device and in every order."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(frozen_state.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        # numpy knows no bfloat16, so the bytes are viewed as such while still a tensor.
+        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def _part(name: str) -> str:
+    return name.split(".", maxsplit=1)[0]
+
+
+def _does_not_fit(
+    expected: Mapping[str, tuple[int, ...]], got: Mapping[str, tuple[int, ...]], of: Pretrained
+) -> str:
+    return (
+        f"The pretrained weights of {of.path} do not fit this network. {describe_mismatch(expected, got)}.\n"
+        f"{list_differences(expected, got)}\n"
+        "Preprocess with plans made from the pretrained model, not with plans made for this dataset alone:\n"
+        f"  nnunet_slpt_plan -d TARGET -m {of.path.absolute().parent.parent}\n"
+        "  nnunet_slpt_preprocess -d TARGET -p nnUNetSLPTPlans"
+    )
