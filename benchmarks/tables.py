@@ -40,23 +40,23 @@ METHODS_NOW = {
 # Where full fine-tuning is better at another rate, it is compared at that.
 BETTER = {"heart_small_300": {"full_adamw": "full_adamw_fast"}}
 # Names of methods.
-RIVALS = r"slpt|(?!slpt_|punet).*"
+BASELINES = r"slpt|(?!slpt_|punet).*"
 PARTS_OF_ONE = r"slpt_k1_.*"
 PARTS_OF_ALL = r"slpt_(?!k1_).*"
 # Block of the page on evidence → its tables: comparison, labelled cases, what to compare with, the others.
 METHODS_TABLES = {
-    "rivals": [("hippocampus_small_300", 5, "slpt_k1", RIVALS)],
+    "baselines": [("hippocampus_small_300", 5, "slpt_k1", BASELINES)],
     "ablation": [
         ("hippocampus_small_300", 5, "slpt_k1", PARTS_OF_ONE),
         ("hippocampus_small_300", 5, "slpt", PARTS_OF_ALL),
     ],
-    "heart_rivals": [("heart_small_300", 4, "slpt_k1", RIVALS)],
+    "heart_baselines": [("heart_small_300", 4, "slpt_k1", BASELINES)],
     "heart_ablation": [("heart_small_300", 4, "slpt_k1", PARTS_OF_ONE)],
 }
 # Block of the page on evidence → its table over all budgets: comparison, what to compare with, the others.
 BUDGETS_TABLES = {
-    "rivals_by_budget": ("hippocampus_small_300", "slpt_k1", RIVALS),
-    "heart_rivals_by_budget": ("heart_small_300", "slpt_k1", RIVALS),
+    "baselines_by_budget": ("hippocampus_small_300", "slpt_k1", BASELINES),
+    "heart_baselines_by_budget": ("heart_small_300", "slpt_k1", BASELINES),
 }
 METHODS_HEADER = ("method", "tuned", "Dice", "against `{}`", "patients won", "p")
 # Block of the page on evidence → its table of two methods: comparison, methods.

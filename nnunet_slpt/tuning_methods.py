@@ -48,7 +48,7 @@ ONE_PART_OUT: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 TUNING_METHODS: Mapping[str, TuningMethod] = MappingProxyType(
     {
         "slpt": TuningMethod(SLPT),
-        # The rivals.
+        # The baselines.
         "full_adamw": TuningMethod("nnUNetTrainerFullAdamW"),
         "full_sgd": TuningMethod("nnUNetTrainerFullSGD"),
         "scratch": TuningMethod("nnUNetTrainerScratch"),

@@ -1,4 +1,4 @@
-"""All checks of a model and a dataset, in their order: *request → patient → findings → verdict*.
+"""All checks of a model and a dataset, in their order: *request → what is examined → findings → verdict*.
 
 Owns the order, and what becomes of a check that cannot be made. Writes nothing.
 """
@@ -8,12 +8,12 @@ __all__ = ["Examination", "examine"]
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from nnunet_slpt.doctor.examined import Check, Examined, Seen
 from nnunet_slpt.doctor.host import results_folder, trainer
 from nnunet_slpt.doctor.images import axes, field_of_view, orientation, unusable_images
 from nnunet_slpt.doctor.intensities import intensities
 from nnunet_slpt.doctor.labels import empty_labels, few_labels, unseen_classes, unusable_labels
 from nnunet_slpt.doctor.memory import gpu_memory
-from nnunet_slpt.doctor.patient import Check, Patient, Seen
 from nnunet_slpt.errors import SLPTError
 from nnunet_slpt.planners.comparison import Finding
 from nnunet_slpt.planners.draft import Request
@@ -29,11 +29,11 @@ class Examination:
     """What was found.
 
     Args:
-        patient: what was looked at.
+        examined: what was looked at.
         findings: errors first, then warnings, then notes.
     """
 
-    patient: Patient
+    examined: Examined
     findings: tuple[Finding, ...]
 
     @property
@@ -57,58 +57,58 @@ def examine(request: Request) -> Examination:
         DatasetError: there is no such dataset, or its ``dataset.json`` cannot be used.
         PlanningError: the model's plans are not nnU-Net's.
     """
-    patient = _patient(request)
-    findings = _told(patient, (results_folder, trainer, files))
-    of_model = _told(patient, AT_FIRST)
+    examined = _examined(request)
+    findings = _told(examined, (results_folder, trainer, files))
+    of_model = _told(examined, AT_FIRST)
     findings += of_model
-    if _readable(patient):
-        findings += _told(patient, OF_CASES)
-        if patient.target.usable:
+    if _readable(examined):
+        findings += _told(examined, OF_CASES)
+        if examined.target.usable:
             # With another network, or other channels, they would tell the same in other words.
             if not any(one.level == "error" for one in of_model):
-                findings += _told(patient, OF_PLANS)
-            findings += _told(patient, (*OF_IMAGES, *OF_USABLE_IMAGES))
+                findings += _told(examined, OF_PLANS)
+            findings += _told(examined, (*OF_IMAGES, *OF_USABLE_IMAGES))
     once: dict[str, Finding] = {}
     for finding in findings:  # what is broken may stop several checks
         once.setdefault(finding.text, finding)
-    return Examination(patient, tuple(sorted(once.values(), key=lambda one: LEVELS.index(one.level))))
+    return Examination(examined, tuple(sorted(once.values(), key=lambda one: LEVELS.index(one.level))))
 
 
-def files(patient: Patient) -> Iterator[Finding]:
+def files(examined: Examined) -> Iterator[Finding]:
     """Each case has the files that nnU-Net expects, under the names that it expects."""
     try:
-        patient.target.cases  # noqa: B018  raises
+        examined.target.cases  # noqa: B018  raises
     except SLPTError as error:
         yield Finding("error", "files", str(error))
 
 
-def can_be_planned(patient: Patient) -> Iterator[Finding]:
+def can_be_planned(examined: Examined) -> Iterator[Finding]:
     """nnunet_slpt_plan would not refuse: weights and plans belong together, the patch fits the network."""
     try:
-        patient.new_settings  # noqa: B018  raises
+        examined.new_settings  # noqa: B018  raises
     except SLPTError as error:
         yield Finding("error", "plans", str(error))
 
 
-def _patient(request: Request) -> Patient:
+def _examined(request: Request) -> Examined:
     found = Seen.of(request.dataset, request.processes)  # before the model, which takes longer to read
     model = read_model(request.model, request.configuration, request.fold, request.checkpoint)
     plans = in_todays_format(model.plans, model.configuration)
     target = Seen(found.raw, found.preprocessed, found.processes, models_reader=plans["image_reader_writer"])
     target.label_values  # noqa: B018  without a usable dataset.json there is nothing to look at
-    return Patient(model, plans, target, request.stem, request=request)
+    return Examined(model, plans, target, request.stem, request=request)
 
 
-def _readable(patient: Patient) -> bool:
-    return not list(files(patient))
+def _readable(examined: Examined) -> bool:
+    return not list(files(examined))
 
 
-def _told(patient: Patient, checks: Iterable[Check]) -> list[Finding]:
+def _told(examined: Examined, checks: Iterable[Check]) -> list[Finding]:
     """What the checks find; one that cannot be made does not take the others with it."""
     findings: list[Finding] = []
     for check in checks:
         try:
-            findings += check(patient)
+            findings += check(examined)
         except SLPTError as error:
             findings.append(Finding("error", _name(check), str(error)))
         except Exception as error:  # noqa: BLE001  something else is broken that no check has words for

@@ -13,11 +13,11 @@ from io import StringIO
 from nnunetv2.paths import nnUNet_results
 from nnunetv2.utilities.find_objects import recursive_find_trainer_class_by_name
 
-from nnunet_slpt.doctor.patient import Patient
+from nnunet_slpt.doctor.examined import Examined
 from nnunet_slpt.planners.comparison import Finding
 
 
-def results_folder(_: Patient) -> Iterator[Finding]:
+def results_folder(_: Examined) -> Iterator[Finding]:
     """nnUNetv2_train wants to know where to write."""
     if not nnUNet_results.get():
         yield Finding(
@@ -28,9 +28,9 @@ def results_folder(_: Patient) -> Iterator[Finding]:
         )
 
 
-def trainer(patient: Patient) -> Iterator[Finding]:
+def trainer(examined: Examined) -> Iterator[Finding]:
     """nnU-Net finds our trainer by its name, as it will when it trains."""
-    name = patient.tuning.trainer
+    name = examined.tuning.trainer
     try:
         with redirect_stdout(StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what it imports on its way; it tells where it searches, too

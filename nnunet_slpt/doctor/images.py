@@ -12,8 +12,8 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
+from nnunet_slpt.doctor.examined import Examined
 from nnunet_slpt.doctor.patches import patch_around
-from nnunet_slpt.doctor.patient import Patient
 from nnunet_slpt.doctor.words import listed, share_in_words
 from nnunet_slpt.errors import some
 from nnunet_slpt.planners.comparison import Finding, in_words
@@ -28,9 +28,9 @@ FILLED = 0.5
 HARDLY_FILLED = 0.1
 
 
-def unusable_images(patient: Patient) -> Iterator[Finding]:
+def unusable_images(examined: Examined) -> Iterator[Finding]:
     """Damaged, cut short, without voxels, with NaN, with channels that do not fit together."""
-    looks = patient.target.looks
+    looks = examined.target.looks
     problems = [(look.case.name, look.image_problem) for look in looks if look.image_problem]
     if problems:
         yield Finding(
@@ -41,10 +41,10 @@ def unusable_images(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def orientation(patient: Patient) -> Iterator[Finding]:
+def orientation(examined: Examined) -> Iterator[Finding]:
     """Images whose axes point another way than most images' do."""
     by_code: dict[str, list[str]] = defaultdict(list)
-    for look in patient.target.usable:
+    for look in examined.target.usable:
         by_code[look.orientation].append(look.case.name)
     if len(by_code) > 1:
         most, *others = sorted(by_code, key=lambda code: (-len(by_code[code]), code))
@@ -53,18 +53,18 @@ def orientation(patient: Patient) -> Iterator[Finding]:
             "warning",
             "orientation",
             f"the images' axes point different ways: {len(by_code[most])} images are {most or 'unknown'}, "
-            f"{words}. {patient.reader} does not turn them, the network sees them mirrored or lying down.",
+            f"{words}. {examined.reader} does not turn them, the network sees them mirrored or lying down.",
             f"Turn these images and their labels: SimpleITK.DICOMOrient(image, {most or 'LPS'!r})",
         )
 
 
-def axes(patient: Patient) -> Iterator[Finding]:
+def axes(examined: Examined) -> Iterator[Finding]:
     """Slices along another axis than in the model's images."""
-    wanted = np.array(patient.settings["spacing"], dtype=float)
-    order = list(patient.plans["transpose_forward"])
+    wanted = np.array(examined.settings["spacing"], dtype=float)
+    order = list(examined.plans["transpose_forward"])
     if len(wanted) != 3:
         return
-    here = np.median(patient.target.spacings_mm, 0)
+    here = np.median(examined.target.spacings_mm, 0)
     if _factor(here[order], wanted) <= FAR_SPACING:
         return
     fitting = [
@@ -82,18 +82,18 @@ def axes(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def field_of_view(patient: Patient) -> Iterator[Finding]:
+def field_of_view(examined: Examined) -> Iterator[Finding]:
     """Images that are small beside the patch once they have the model's spacing."""
-    target, patch = patient.target, patient.patch
+    target, patch = examined.target, examined.patch
     sizes = resampled(
-        target.spacings_mm, target.shapes, patient.settings["spacing"], patient.plans["transpose_forward"]
+        target.spacings_mm, target.shapes, examined.settings["spacing"], examined.plans["transpose_forward"]
     )[:, -len(patch) :]
     filled = np.prod(np.minimum(sizes, patch) / patch, axis=1)
     small = [look.case.name for look, share in zip(target.usable, filled, strict=True) if share < FILLED]
     if not small:
         return
     median = np.median(sizes, axis=0)
-    smaller = patch_around(median.tolist(), patch, patient.settings)
+    smaller = patch_around(median.tolist(), patch, examined.settings)
     text = (
         f"{share_in_words(small, len(filled))} fill less than {FILLED:.0%} of the patch {in_words(patch)} at "
         f"the model's spacing, where the median image has {in_words(median)}; of their patches "

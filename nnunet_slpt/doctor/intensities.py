@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nnunet_slpt.doctor.examined import Examined
 from nnunet_slpt.doctor.looks import Range
-from nnunet_slpt.doctor.patient import Patient
 from nnunet_slpt.doctor.words import share_in_words
 from nnunet_slpt.planners.comparison import Finding
 from nnunet_slpt.planners.transfer import INTENSITIES
@@ -58,11 +58,11 @@ class Channel:
         return f"{self.name}: in {share_in_words(cases, len(self.ranges))}"
 
 
-def intensities(patient: Patient) -> Iterator[Finding]:
+def intensities(examined: Examined) -> Iterator[Finding]:
     """Each channel, by the model's normalisation of it."""
-    schemes = patient.settings["normalization_schemes"]
-    for number in range(len(patient.target.channels)):
-        channel = _channel(patient, number)
+    schemes = examined.settings["normalization_schemes"]
+    for number in range(len(examined.target.channels)):
+        channel = _channel(examined, number)
         for check in (constant, *OF_SCHEME.get(schemes[number % len(schemes)], ())):
             yield from check(channel)
 
@@ -167,12 +167,12 @@ def picture(channel: Channel) -> Iterator[Finding]:
         )
 
 
-def _channel(patient: Patient, number: int) -> Channel:
-    usable = patient.target.usable
-    there = patient.plans.get(INTENSITIES) or {}
+def _channel(examined: Examined, number: int) -> Channel:
+    usable = examined.target.usable
+    there = examined.plans.get(INTENSITIES) or {}
     samples = [look.foreground[number] for look in usable if look.foreground]
     return Channel(
-        name=f"channel {number} ({patient.target.channels[number]})",
+        name=f"channel {number} ({examined.target.channels[number]})",
         ranges={look.case.name: look.ranges[number] for look in usable},
         foreground=np.concatenate(samples) if samples else np.array([], dtype=np.float32),
         model=there.get(str(number % len(there)), {}) if there else {},

@@ -7,8 +7,8 @@ __all__ = ["empty_labels", "few_labels", "unseen_classes", "unusable_labels"]
 
 from collections.abc import Iterator
 
+from nnunet_slpt.doctor.examined import Examined
 from nnunet_slpt.doctor.looks import Look
-from nnunet_slpt.doctor.patient import Patient
 from nnunet_slpt.doctor.words import listed
 from nnunet_slpt.errors import some
 from nnunet_slpt.planners.comparison import Finding
@@ -17,25 +17,25 @@ FEWEST = 2  # training cases; the trainer refuses fewer
 FOLDS = 5  # nnU-Net's generate_crossval_split needs as many cases
 
 
-def unusable_labels(patient: Patient) -> Iterator[Finding]:
+def unusable_labels(examined: Examined) -> Iterator[Finding]:
     """Not on its image, fractions, unknown values, damaged."""
     wrong = [
         (look.case.name, " ".join(look.label_problems))
-        for look in patient.target.looks
+        for look in examined.target.looks
         if look.label_problems
     ]
     if wrong:
         yield Finding(
             "error",
             "labels",
-            f"{len(wrong)} of {patient.target.labelled} cannot be used:{listed(wrong)}",
+            f"{len(wrong)} of {examined.target.labelled} cannot be used:{listed(wrong)}",
             "Correct these labels, or move them out of labelsTr.",
         )
 
 
-def few_labels(patient: Patient) -> Iterator[Finding]:
+def few_labels(examined: Examined) -> Iterator[Finding]:
     """Too few to train on, or for nnU-Net's folds."""
-    labelled = patient.target.labelled
+    labelled = examined.target.labelled
     if 0 < labelled < FEWEST:
         yield Finding(
             "error",
@@ -52,10 +52,10 @@ def few_labels(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def empty_labels(patient: Patient) -> Iterator[Finding]:
+def empty_labels(examined: Examined) -> Iterator[Finding]:
     """Nothing but background."""
-    nothing = {0.0, patient.target.label_values.ignore}
-    drawn = _read(patient)
+    nothing = {0.0, examined.target.label_values.ignore}
+    drawn = _read(examined)
     empty = [look.case.name for look in drawn if not look.values - nothing]
     if empty:
         yield Finding(
@@ -66,10 +66,10 @@ def empty_labels(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def unseen_classes(patient: Patient) -> Iterator[Finding]:
+def unseen_classes(examined: Examined) -> Iterator[Finding]:
     """Classes of dataset.json that nobody has drawn anywhere."""
-    seen = frozenset[float]().union(*(look.values for look in _read(patient)))
-    classes = patient.target.label_values.classes
+    seen = frozenset[float]().union(*(look.values for look in _read(examined)))
+    classes = examined.target.label_values.classes
     unseen = [name for name, values in classes.items() if not seen & {*values}]
     if unseen and len(unseen) < len(classes):
         yield Finding(
@@ -80,6 +80,6 @@ def unseen_classes(patient: Patient) -> Iterator[Finding]:
         )
 
 
-def _read(patient: Patient) -> list[Look]:
+def _read(examined: Examined) -> list[Look]:
     """Cases whose label could be read."""
-    return [look for look in patient.target.looks if look.values]
+    return [look for look in examined.target.looks if look.values]

@@ -12,8 +12,8 @@ import torch
 from nnunetv2.utilities.get_network_from_plans import get_network_from_plans
 from nnunetv2.utilities.label_handling.label_handling import LabelManager
 
+from nnunet_slpt.doctor.examined import Examined
 from nnunet_slpt.doctor.patches import patch_within
-from nnunet_slpt.doctor.patient import Patient
 from nnunet_slpt.networks.punet import PUNET
 from nnunet_slpt.networks.punet.memory import gigabytes as gigabytes_of_punet
 from nnunet_slpt.networks.punet.plan import BodyPlan
@@ -37,11 +37,11 @@ LEAST = 1.0  # CUDA and its libraries take as much, however small the network is
 BYTES = 1e9  # of a gigabyte
 
 
-def gpu_memory(patient: Patient) -> Iterator[Finding]:
+def gpu_memory(examined: Examined) -> Iterator[Finding]:
     """What the tuning takes against what the first GPU has, whoever else uses it at this moment."""
-    settings, about = patient.new_settings, patient.target.dataset_json
+    settings, about = examined.new_settings, examined.target.dataset_json
     heads = LabelManager(about["labels"], about.get("regions_class_order")).num_segmentation_heads
-    need = gigabytes(settings, len(patient.target.channels), heads)
+    need = gigabytes(settings, len(examined.target.channels), heads)
     words = (
         f"tuning takes about {need:.0f} GB (patch {in_words(settings['patch_size'])}, batch size "
         f"{settings['batch_size']})"

@@ -15,12 +15,12 @@ def as_json(examination: Examination) -> dict[str, Any]:
     Args:
         examination: made.
     """
-    patient = examination.patient
+    examined = examination.examined
     return {
-        "dataset": patient.target.name,
-        "model": str(patient.model.source.absolute()),
-        "checkpoint": patient.model.checkpoint,
-        "configuration": patient.model.configuration,
+        "dataset": examined.target.name,
+        "model": str(examined.model.source.absolute()),
+        "checkpoint": examined.model.checkpoint,
+        "configuration": examined.model.configuration,
         "training_makes_sense": examination.makes_sense,
         "findings": [asdict(finding) for finding in examination.findings],
         "versions": versions(),
@@ -33,8 +33,8 @@ def as_text(examination: Examination) -> str:
     Args:
         examination: made.
     """
-    patient = examination.patient
-    lines = [f"{patient.target.name}, with {patient.model.checkpoint} of {patient.model.source}", ""]
+    examined = examination.examined
+    lines = [f"{examined.target.name}, with {examined.model.checkpoint} of {examined.model.source}", ""]
     for finding in examination.findings:
         lines.append(f"{finding.level}: {finding.subject}: {finding.text}")
         lines += [f"  {finding.remedy}"] if finding.remedy else []
@@ -46,6 +46,6 @@ def _verdict(examination: Examination) -> str:
     words = ", ".join(f"{count} {level}{'s' if count > 1 else ''}" for count, level in counts if count)
     verdict = "Training makes no sense yet"
     if examination.makes_sense:
-        labelled = examination.patient.target.labelled
+        labelled = examination.examined.target.labelled
         verdict = "Training makes sense" if labelled else "Training will make sense once cases are labelled"
     return f"{verdict}: {words or 'nothing to tell'}."

@@ -1,4 +1,4 @@
-"""Low-rank adaptation (LoRA) of convolutions, the rival that adds weights instead of choosing some.
+"""Low-rank adaptation (LoRA) of convolutions, the baseline that adds weights instead of choosing some.
 
 Must know nothing of U-Nets.
 """

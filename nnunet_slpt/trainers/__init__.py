@@ -1,7 +1,6 @@
 """nnU-Net adapters: hooks, no mathematics."""
 
-from nnunet_slpt.trainers.punet import nnUNetTrainerPUNet, nnUNetTrainerPUNetPretrain
-from nnunet_slpt.trainers.rivals import (
+from nnunet_slpt.trainers.baselines import (
     nnUNetTrainerBiasNorm,
     nnUNetTrainerDecoder,
     nnUNetTrainerFullAdamW,
@@ -10,6 +9,7 @@ from nnunet_slpt.trainers.rivals import (
     nnUNetTrainerLoRA,
     nnUNetTrainerScratch,
 )
+from nnunet_slpt.trainers.punet import nnUNetTrainerPUNet, nnUNetTrainerPUNetPretrain
 from nnunet_slpt.trainers.slpt import nnUNetTrainerSLPT
 
 __all__ = [

@@ -22,7 +22,7 @@ CAPTIONS = {
     "methods": "Methods against the reference method, seed by seed",
     "strategies": "Strategies against the reference strategy, seed by seed",
 }
-AT_MOST_VERDICTS, AT_MOST_RIVALS = 3, 5
+AT_MOST_VERDICTS, AT_MOST_WAYS = 3, 5
 AT_MOST_MISSING = 10
 
 
@@ -124,9 +124,9 @@ def _verdicts(against: str, panels: Mapping[str, Mapping[str, list[Comparison]]]
     ]
     for panel, budgets, overall in there[:AT_MOST_VERDICTS]:
         best_first = sorted(overall.items(), key=lambda item: -item[1].seeds.mean)
-        told = [_verdict(name, one) for name, one in best_first[:AT_MOST_RIVALS]]
-        if len(best_first) > AT_MOST_RIVALS:
-            told.append(f"{len(best_first) - AT_MOST_RIVALS} more are behind these, in table.md")
+        told = [_verdict(name, one) for name, one in best_first[:AT_MOST_WAYS]]
+        if len(best_first) > AT_MOST_WAYS:
+            told.append(f"{len(best_first) - AT_MOST_WAYS} more are behind these, in table.md")
         mean_of = "mean over " if len(budgets) > 1 else "with "
         labels = f"{mean_of}{', '.join(map(str, budgets))} labelled cases"
         yield f"{against}, {panel}, {labels}: {'; '.join(told)}."
@@ -184,8 +184,8 @@ def _of_cells(one: Spread) -> str:
 
 
 def _costs(experiment: Experiment) -> str:
-    told = [_cost(experiment, name) for name in experiment.methods[:AT_MOST_RIVALS]]
-    if len(experiment.methods) > AT_MOST_RIVALS:
+    told = [_cost(experiment, name) for name in experiment.methods[:AT_MOST_WAYS]]
+    if len(experiment.methods) > AT_MOST_WAYS:
         told.append("the others are in table.md")
     return f"Costs, mean over cells: {'; '.join(told)}."
 

@@ -1,4 +1,4 @@
-"""A patient whose images nobody has to read, and folders with a real one."""
+"""What the checks examine, with images that nobody has to read, and folders with real ones."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from small_models import about, plans_of
 
 from nnunet_slpt.datasets import Case
 from nnunet_slpt.discovery import HOST_VARIABLE, search_folder
+from nnunet_slpt.doctor.examined import Examined, Seen
 from nnunet_slpt.doctor.looks import Look, Range
-from nnunet_slpt.doctor.patient import Patient, Seen
 from nnunet_slpt.planners.draft import Request
 from nnunet_slpt.planners.transfer import Wishes
 from nnunet_slpt.pretrained import Model, Pretrained
@@ -50,10 +50,10 @@ def look() -> Callable[..., Look]:
 
 
 @pytest.fixture
-def patient(tmp_path: Path) -> Callable[..., Patient]:
+def examined(tmp_path: Path) -> Callable[..., Examined]:
     """A model beside a dataset of which these are the looks."""
 
-    def make(looks: Iterable[Look], plans: Any = None, **unlike: Any) -> Patient:
+    def make(looks: Iterable[Look], plans: Any = None, **unlike: Any) -> Examined:
         dataset_json = about(unlike.pop("channels", ("MRI",)), unlike.pop("labels", None))
         (tmp_path / "dataset.json").write_text(json.dumps(dataset_json))
         wishes = Wishes(patch_size=unlike.pop("patch_size", None))
@@ -66,7 +66,7 @@ def patient(tmp_path: Path) -> Callable[..., Patient]:
         # Where a cached property keeps what it has made.
         vars(target).update(looks=list(looks), cases=[one.case for one in looks])
         request = Request(dataset="200", model=model.source, wishes=wishes, processes=1)
-        return Patient(model, plans, target, request=request)
+        return Examined(model, plans, target, request=request)
 
     return make
 

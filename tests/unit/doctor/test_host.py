@@ -15,11 +15,11 @@ from nnunet_slpt.networks.punet import PUNET
 
 @pytest.mark.parametrize("network", [UNETS + "PlainConvUNet", PUNET])
 def test_nothing_is_said_where_all_is_set(
-    folders: Path, patient: Any, network: str, capsys: pytest.CaptureFixture[str]
+    folders: Path, examined: Any, network: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    somebody = patient([])
-    somebody.settings["architecture"]["network_class_name"] = network
-    assert [*results_folder(somebody), *trainer(somebody)] == []
+    one = examined([])
+    one.settings["architecture"]["network_class_name"] = network
+    assert [*results_folder(one), *trainer(one)] == []
     assert capsys.readouterr() == ("", "")
 
 
@@ -30,9 +30,9 @@ def test_nowhere_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.level == "error"
 
 
-def test_a_trainer_that_nnunet_does_not_find(patient: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_trainer_that_nnunet_does_not_find(examined: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(HOST_VARIABLE, raising=False)
-    (found,) = trainer(patient([]))
+    (found,) = trainer(examined([]))
     assert found.level == "error"
     assert "nnUNetTrainerSLPT" in found.text
     assert "nnunet_slpt_env" in found.remedy

@@ -14,12 +14,12 @@ CT = Range(-1024.0, -1000.0, 500.0, 2000.0)
 
 
 @pytest.fixture
-def told(patient: Any, look: Any) -> Any:
+def told(examined: Any, look: Any) -> Any:
     """Level → text, of cases with these ranges of one channel, and this under their labels."""
 
     def tell(plans: Any, *ranges: Range, foreground: Any = (), **unlike: Any) -> dict[str, str]:
         looks = [look(f"case_{i}", ranges=(one,), foreground=foreground) for i, one in enumerate(ranges)]
-        found = list(intensities(patient(looks, plans, **unlike)))
+        found = list(intensities(examined(looks, plans, **unlike)))
         assert {one.subject for one in found} <= {"intensities"}
         assert all(one.remedy for one in found)
         return {one.level: one.text for one in found}
@@ -79,10 +79,10 @@ def test_scale_does_not_matter_to_zscore(told: Any, foreground: Any) -> None:
     assert told(plans, Range(0.0, 1.0, 1e6, 1e7), foreground=foreground(1e6, 1)) == {}
 
 
-def test_a_channel_that_shows_nothing(patient: Any, look: Any) -> None:
+def test_a_channel_that_shows_nothing(examined: Any, look: Any) -> None:
     blank = Range(0.0, 0.0, 0.0, 0.0)
     looks = [look("seen", ranges=(CT, CT)), look("blank", ranges=(CT, blank))]
-    found = list(intensities(patient(looks, plans_of(channels=2), channels=("T1", "T2"))))
+    found = list(intensities(examined(looks, plans_of(channels=2), channels=("T1", "T2"))))
     assert [(one.level, one.text) for one in found] == [
         ("warning", "channel 1 (T2): in 1 of 2 images (blank) all voxels are the same.")
     ]

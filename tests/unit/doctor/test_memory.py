@@ -61,7 +61,7 @@ def test_cuda_takes_something_by_itself() -> None:
 
 
 @pytest.fixture
-def told(patient: Any, look: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def told(examined: Any, look: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The finding where the tuning takes so much and the GPU, if there is one, has so much."""
 
     def tell(need: float, there: float | None, **unlike: Any) -> Any:
@@ -69,7 +69,7 @@ def told(patient: Any, look: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: there is not None)
         monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: properties)
         monkeypatch.setattr(memory, "gigabytes", lambda *_: need)
-        one = patient([look()])
+        one = examined([look()])
         vars(one)["new_settings"] = settings_of(**unlike)
         (finding,) = gpu_memory(one)
         return finding

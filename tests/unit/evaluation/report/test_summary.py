@@ -39,13 +39,13 @@ def test_the_best_has_as_many_seeds_as_any(tmp_path: Path) -> None:
         (folder / f"slpt__tesla__4__{seed}.json").unlink()
     found = read_cells(folder)
     experiment = Experiment.of(found.cells)
-    lucky, rival = (experiment.spread(Way(name, "tesla"), 4) for name in ("slpt", "full"))
-    assert (lucky.n, rival.n) == (1, 3)
+    lucky, baseline = (experiment.spread(Way(name, "tesla"), 4) for name in ("slpt", "full"))
+    assert (lucky.n, baseline.n) == (1, 3)
     assert lucky.mean is not None
-    assert rival.mean is not None
-    assert lucky.mean > rival.mean
+    assert baseline.mean is not None
+    assert lucky.mean > baseline.mean
     text = summary(experiment, found, [])
-    assert f"the best of those with 3 seeds is full + tesla: Dice {rival.mean:.3f}" in text
+    assert f"the best of those with 3 seeds is full + tesla: Dice {baseline.mean:.3f}" in text
     assert f"Higher, but with fewer seeds: slpt + tesla, {lucky.mean:.3f} (1 seed)." in text
 
 

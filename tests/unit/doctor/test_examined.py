@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from small_models import about, write_raw
 
-from nnunet_slpt.doctor import patient
+from nnunet_slpt.doctor import examined
+from nnunet_slpt.doctor.examined import Seen
 from nnunet_slpt.doctor.looks import look_at
-from nnunet_slpt.doctor.patient import Seen
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def seen(folders: Path) -> Seen:
 def test_every_case_is_looked_at_once(seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     monkeypatch.setattr(
-        patient, "look_at", lambda case, **of: (calls.append(case.name), look_at(case, **of))[1]
+        examined, "look_at", lambda case, **of: (calls.append(case.name), look_at(case, **of))[1]
     )
     assert seen.shapes.shape == seen.spacings_mm.shape == (3, 3)
     assert len(seen.usable) == 3

@@ -4,7 +4,7 @@ Owns which weights each of them tunes, and its optimizer. Augmentation, loss, st
 """
 
 __all__ = [
-    "RivalTrainer",
+    "BaselineTrainer",
     "nnUNetTrainerBiasNorm",
     "nnUNetTrainerDecoder",
     "nnUNetTrainerFullAdamW",
@@ -29,7 +29,7 @@ from nnunet_slpt.trainers.tuning import TuningTrainer
 STOCK_SGD = Recipe("SGD", learning_rate=1e-2, weight_decay=3e-5)
 
 
-class RivalTrainer(TuningTrainer):
+class BaselineTrainer(TuningTrainer):
     """Tunes some weights of nnU-Net's own network, the heads always among them."""
 
     @classmethod
@@ -74,7 +74,7 @@ class RivalTrainer(TuningTrainer):
         rest_frozen(self.bare_network)
 
 
-class nnUNetTrainerFullAdamW(RivalTrainer):
+class nnUNetTrainerFullAdamW(BaselineTrainer):
     """Full fine-tuning with AdamW."""
 
     recipe = MANY_WEIGHTS
@@ -106,7 +106,7 @@ class nnUNetTrainerScratch(nnUNetTrainerFullAdamW):
         return f"{self.startable.parameter_summary()}."
 
 
-class nnUNetTrainerHead(RivalTrainer):
+class nnUNetTrainerHead(BaselineTrainer):
     """New heads on a frozen network."""
 
     recipe = FEW_WEIGHTS
@@ -118,7 +118,7 @@ class nnUNetTrainerHead(RivalTrainer):
         return False
 
 
-class nnUNetTrainerDecoder(RivalTrainer):
+class nnUNetTrainerDecoder(BaselineTrainer):
     """The decoder behind a frozen encoder."""
 
     recipe = MANY_WEIGHTS
@@ -130,7 +130,7 @@ class nnUNetTrainerDecoder(RivalTrainer):
         return name.startswith("decoder.")
 
 
-class nnUNetTrainerBiasNorm(RivalTrainer):
+class nnUNetTrainerBiasNorm(BaselineTrainer):
     """Biases, and scales and shifts of the normalisation.
 
     References:
@@ -146,7 +146,7 @@ class nnUNetTrainerBiasNorm(RivalTrainer):
         return values.ndim == 1
 
 
-class nnUNetTrainerLoRA(RivalTrainer):
+class nnUNetTrainerLoRA(BaselineTrainer):
     """Low-rank additions to the weights of all convolutions."""
 
     recipe = FEW_WEIGHTS

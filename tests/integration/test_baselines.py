@@ -19,7 +19,7 @@ HEADS = "decoder.seg_layers."
 ADDED = ".parametrizations.weight.0."
 
 # Which of nnU-Net's tensors each of them may change, beside the heads.
-RIVALS: dict[str, Names] = {
+BASELINES: dict[str, Names] = {
     "nnUNetTrainerFullAdamW": lambda name: True,
     "nnUNetTrainerFullSGD": lambda name: True,
     "nnUNetTrainerHead": lambda name: False,
@@ -50,13 +50,13 @@ def has_no_say(name: str) -> bool:
     return name.startswith(f"{HEADS}0.") or name.endswith(("conv.bias", ".all_modules.0.bias"))
 
 
-@pytest.mark.parametrize("rival", RIVALS)
-def test_a_rival_changes_what_it_is_named_after_and_predicts(task: Any, rival: str) -> None:
-    trainer = begin(task, rival)
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_a_baseline_changes_what_it_is_named_after_and_predicts(task: Any, baseline: str) -> None:
+    trainer = begin(task, baseline)
     trainer.run_training()
     pretrained = torch.load(task.pretrained, weights_only=False)["network_weights"]
     after = task.checkpoint()["network_weights"]
-    tuned = {name for name in after if name.startswith(HEADS) or RIVALS[rival](name)}
+    tuned = {name for name in after if name.startswith(HEADS) or BASELINES[baseline](name)}
     frozen = set(after) - tuned
     plain = {name: name.replace(".parametrizations.weight.original", ".weight") for name in after}
     assert {plain[name] for name in after if ADDED not in name} == set(pretrained)
@@ -123,11 +123,11 @@ def test_from_scratch_refuses_weights(task: Any) -> None:
     assert not list(task.results.glob("*"))
 
 
-@pytest.mark.parametrize("rival", ["nnUNetTrainerHead", "nnUNetTrainerScratch"])
-def test_the_same_seed_gives_the_same_start(task: Any, rival: str) -> None:
+@pytest.mark.parametrize("baseline", ["nnUNetTrainerHead", "nnUNetTrainerScratch"])
+def test_the_same_seed_gives_the_same_start(task: Any, baseline: str) -> None:
     def start() -> dict[str, torch.Tensor]:
         torch.rand(3)  # whatever was drawn before
-        trainer = begin(task, rival)
+        trainer = begin(task, baseline)
         trainer.on_train_start()
         weights: dict[str, torch.Tensor] = trainer.network.state_dict()
         return weights
@@ -136,15 +136,15 @@ def test_the_same_seed_gives_the_same_start(task: Any, rival: str) -> None:
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-@pytest.mark.parametrize("rival", OWN)
-def test_what_the_block_leaves_open_the_trainer_decides(task: Any, rival: str) -> None:
-    trainer = begin(task, rival)
+@pytest.mark.parametrize("baseline", OWN)
+def test_what_the_block_leaves_open_the_trainer_decides(task: Any, baseline: str) -> None:
+    trainer = begin(task, baseline)
     trainer.initialize()
-    optimizer, rate, decay = OWN[rival]
+    optimizer, rate, decay = OWN[baseline]
     group = trainer.optimizer.param_groups[0]
     assert (type(trainer.optimizer).__name__, group["lr"], group["weight_decay"]) == (optimizer, rate, decay)
     written = trainer.my_init_kwargs["plans"]["slpt"]
-    assert (written["optimizer"], written["learning_rate"], written["weight_decay"]) == OWN[rival]
+    assert (written["optimizer"], written["learning_rate"], written["weight_decay"]) == OWN[baseline]
 
 
 def test_what_the_block_says_holds(task: Any) -> None:
@@ -156,7 +156,7 @@ def test_what_the_block_says_holds(task: Any) -> None:
     assert (type(trainer.optimizer), group["lr"], group["weight_decay"]) == (torch.optim.SGD, 0.5, 0.0)
 
 
-def test_a_rival_continued_equals_one_never_stopped(task: Any) -> None:
+def test_a_baseline_continued_equals_one_never_stopped(task: Any) -> None:
     begin(task, "nnUNetTrainerLoRA", epochs=2).run_training()
     never_stopped = task.checkpoint()["network_weights"]
     task.interrupt(begin(task, "nnUNetTrainerLoRA", epochs=2), before_epoch=1)

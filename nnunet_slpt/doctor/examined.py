@@ -1,10 +1,10 @@
-"""A model beside a dataset of which every case has been looked at: what the doctor's checks are given.
+"""A model and a dataset of which every case has been looked at: what the doctor's checks are given.
 
 Each part is made when it is first asked for, every image is read once. Must not import the checks. Writes
 nothing.
 """
 
-__all__ = ["Check", "Patient", "Seen"]
+__all__ = ["Check", "Examined", "Seen"]
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -57,8 +57,8 @@ class Seen(Target):
 
 
 @dataclass(frozen=True)
-class Patient(Comparison):
-    """A model beside a dataset, and what is asked of the two.
+class Examined(Comparison):
+    """A model and a dataset, and what is asked of the two.
 
     Args:
         request: as for ``nnunet_slpt_plan``.
@@ -88,4 +88,4 @@ class Patient(Comparison):
         return settings
 
 
-Check = Callable[[Patient], Iterator[Finding]]
+Check = Callable[[Examined], Iterator[Finding]]
