@@ -19,7 +19,8 @@ class ASPP(nn.Module):
 
     The branches look at the same channels over growing neighbourhoods and are summed after a 1×1(×1) mix of
     each, which is what concatenating them and mixing with one 1×1(×1) convolution does.
-    A dilation that reaches beyond the grid sees padding alone, so it is shrunk to fit at run time.
+    A dilation that reaches beyond the grid sees padding alone, so it is shrunk to fit at run time, along each
+    axis by itself: a coarse grid of a thick-sliced scan is short across the slices and long within them.
 
     Args:
         channels: C, that come in and go out.
@@ -57,11 +58,11 @@ class ASPP(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, *S) to (B, C, *S)."""
-        longest = max(1, (min([size for size in x.shape[2:] if size > 1], default=1) - 1) // 2)
+        longest = [max(1, (size - 1) // 2) for size in x.shape[2:]]
         axes = tuple(range(2, x.ndim))
         total = convolve(x, self.point) + self.whole(x.mean(axes)).view(*x.shape[:2], *[1] * len(axes))
         for kernel, dilation in zip(self._kernels(), self.dilations, strict=True):
-            total = total + convolve(x, kernel, dilation=min(dilation, longest))
+            total = total + convolve(x, kernel, dilation=[min(dilation, most) for most in longest])
         return F.silu(self.norm(total).to(total.dtype))
 
     def _kernels(self) -> list[Tensor]:

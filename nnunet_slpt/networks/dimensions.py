@@ -17,10 +17,15 @@ _AVERAGE_POOL = {2: F.avg_pool2d, 3: F.avg_pool3d}
 
 
 def convolve(
-    x: Tensor, weight: Tensor, bias: Tensor | None = None, dilation: int = 1, groups: int = 1
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    dilation: int | Sequence[int] = 1,
+    groups: int = 1,
 ) -> Tensor:
-    """Convolution that keeps the grid (odd kernels, stride 1) of x: (B, C, *S)."""
-    padding = [dilation * (size // 2) for size in weight.shape[2:]]
+    """Convolution that keeps the grid (odd kernels, stride 1) of x: (B, C, *S); one dilation, or one an axis."""
+    dilation = [dilation] * (x.ndim - 2) if isinstance(dilation, int) else list(dilation)
+    padding = [step * (size // 2) for step, size in zip(dilation, weight.shape[2:], strict=True)]
     return _CONVOLVE[x.ndim - 2](x, weight, bias, 1, padding, dilation, groups)
 
 

@@ -128,7 +128,8 @@ def foreground_frequency(
     Args:
         dataset: the training cases; no other case is looked at.
         patch_size: in voxels, one entry an axis.
-        labels: tells the ignore label, which counts as background.
+        labels: tells the ignore label, whose voxels do not count. A place that is never annotated gets the
+            frequency of all places.
         oversample_foreground: share of patches that are centred on foreground.
         seed: of the draw.
         patches: how many patches are averaged.
@@ -148,19 +149,19 @@ def foreground_frequency(
         oversample_foreground_percent=oversample_foreground,
         probabilistic_oversampling=True,
     )
-    total = torch.zeros(tuple(patch_size))
+    foreground, annotated = torch.zeros(2, *patch_size)
     state = np.random.get_state()
     np.random.seed(seed)
     try:
         for _ in range(patches):
             target = loader.generate_train_batch()["target"][0, 0]
-            foreground = target > 0
-            if labels.has_ignore_label:
-                foreground &= target != labels.ignore_label
-            total += foreground
+            counts = target != labels.ignore_label if labels.has_ignore_label else torch.ones_like(target)
+            foreground += (target > 0) & counts.bool()
+            annotated += counts
     finally:
         np.random.set_state(state)
-    return total / patches
+    everywhere = foreground.sum() / annotated.sum().clamp_min(1)
+    return torch.where(annotated > 0, foreground / annotated.clamp_min(1), everywhere)
 
 
 def _has_foreground(properties: dict[str, Any]) -> bool:

@@ -89,7 +89,7 @@ class RunWatch:
         return None
 
     def after_epoch(self, cosines: Tensor, disagreement: float) -> str | None:
-        """A warning if the prompts have become one.
+        """A warning if two prompts have become one, with the same sign or the opposite one, or all of them.
 
         Args:
             cosines: (K, K), pairwise, of centred prompts.
@@ -98,13 +98,14 @@ class RunWatch:
         if len(cosines) < 2:
             return None
         pairs = cosines[tuple(torch.triu_indices(len(cosines), len(cosines), 1))]
-        collapsed = float(pairs.min()) > COLLAPSED_COSINE or disagreement <= COLLAPSED_DISAGREEMENT
+        closest = float(pairs[pairs.abs().argmax()])
+        collapsed = abs(closest) > COLLAPSED_COSINE or disagreement <= COLLAPSED_DISAGREEMENT
         # In the first epochs nothing may be predicted at all, on which all prompts agree.
         self.collapsed_epochs = self.collapsed_epochs + 1 if collapsed else 0
         if self.collapsed_epochs != COLLAPSED_EPOCHS_TO_WARN:
             return None
         return (
-            f"WARNING: the prompts collapse into one (smallest cosine {float(pairs.min()):.3f}, disagreement "
+            f"WARNING: prompts collapse into one (cosine of the closest two {closest:.3f}, disagreement "
             f"{disagreement:.4f}): they will not tell which cases are hard. Raise "
             'plans["slpt"]["weight_diversity"], or set more different pairs in plans["slpt"]["tversky"].'
         )

@@ -29,6 +29,14 @@ def test_a_dilation_that_sees_padding_alone_shrinks() -> None:
     assert not torch.allclose(wide(large), narrow(large))
 
 
+def test_a_short_axis_does_not_shorten_the_others() -> None:
+    torch.manual_seed(0)
+    wide, x = ASPP(4, (1, 3, 3), dilations=(4,)), torch.randn(1, 4, 3, 12, 12)
+    narrow = ASPP(4, (1, 3, 3), dilations=(1,))
+    narrow.load_state_dict(wide.state_dict())
+    assert not torch.allclose(wide(x), narrow(x))
+
+
 def test_far_voxels_count_through_the_global_branch() -> None:
     torch.manual_seed(0)
     context, x = ASPP(4, (3, 3), dilations=(1,)), torch.randn(1, 4, 16, 16)

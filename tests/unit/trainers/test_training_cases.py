@@ -6,11 +6,14 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
 from nnunet_slpt.datasets import UNLABELLED
 from nnunet_slpt.errors import DatasetError
-from nnunet_slpt.trainers.training_cases import check_cases, check_folder
+from nnunet_slpt.trainers import training_cases
+from nnunet_slpt.trainers.training_cases import check_cases, check_folder, foreground_frequency
 
 
 def dataset(locations: dict[str, dict[Any, list[int]]]) -> Any:
@@ -89,3 +92,23 @@ def test_too_few_cases_to_split_are_refused(tmp_path: Path) -> None:
 def test_a_folder_without_a_fingerprint_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"no .*dataset_fingerprint\.json.*nnUNetv2_extract_fingerprint"):
         check_folder("all", tmp_path, list("abcd"))
+
+
+@pytest.mark.parametrize(("ignore", "expected"), [(9, [0, 0.5, 1, 2 / 5]), (None, [0, 0.5, 1, 1])])
+def test_what_nobody_annotated_is_neither_foreground_nor_background(
+    monkeypatch: pytest.MonkeyPatch, ignore: int | None, expected: list[float]
+) -> None:
+    """Of four places one is never annotated: it gets the frequency of all."""
+    patches = [[0, 1, 9, 9], [0, 0, 2, 9]]
+
+    class Loader:
+        def __init__(self, *_: Any, **__: Any) -> None:
+            self.patches = iter(patches)
+
+        def generate_train_batch(self) -> dict[str, torch.Tensor]:
+            return {"target": torch.tensor(next(self.patches), dtype=torch.int16)[None, None]}
+
+    monkeypatch.setattr(training_cases, "nnUNetDataLoader", Loader)
+    labels: Any = SimpleNamespace(has_ignore_label=ignore is not None, ignore_label=ignore)
+    found = foreground_frequency(dataset({}), (4,), labels, 0.33, seed=0, patches=2)
+    np.testing.assert_allclose(found, expected)

@@ -100,7 +100,8 @@ def test_one_batch_with_foreground_starts_the_count_anew() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cosine", "apart", "warns"), [(0.0, 0.1, False), (0.99, 0.1, True), (0.0, 0.0, True)]
+    ("cosine", "apart", "warns"),
+    [(0.0, 0.1, False), (0.9, 0.1, False), (0.99, 0.1, True), (-0.99, 0.1, True), (0.0, 0.0, True)],
 )
 def test_prompts_or_predictions_that_are_alike_are_a_collapse(
     cosine: float, apart: float, warns: bool
@@ -109,9 +110,9 @@ def test_prompts_or_predictions_that_are_alike_are_a_collapse(
     assert (about_to_warn().after_epoch(cosines, apart) is not None) is warns
 
 
-def test_one_pair_that_still_differs_is_no_collapse() -> None:
-    cosines = torch.tensor([[1, 0.99, 0.2], [0.99, 1, 0.99], [0.2, 0.99, 1]])
-    assert about_to_warn().after_epoch(cosines, 0.1) is None
+def test_two_prompts_that_are_alike_are_told_though_the_third_differs() -> None:
+    cosines = torch.tensor([[1, 0.2, 0.1], [0.2, 1, -0.99], [0.1, -0.99, 1]])
+    assert "-0.990" in str(about_to_warn().after_epoch(cosines, 0.1))
 
 
 def test_a_single_prompt_cannot_collapse() -> None:
