@@ -23,7 +23,7 @@ def convolve(
     dilation: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Tensor:
-    """Convolution that keeps the grid (odd kernels, stride 1) of x: (B, C, *S); one dilation, or one an axis."""
+    """Convolution that keeps the grid (odd kernels, stride 1) of x: (B, C, *S); dilations may differ."""
     dilation = [dilation] * (x.ndim - 2) if isinstance(dilation, int) else list(dilation)
     padding = [step * (size // 2) for step, size in zip(dilation, weight.shape[2:], strict=True)]
     return _CONVOLVE[x.ndim - 2](x, weight, bias, 1, padding, dilation, groups)

@@ -43,7 +43,7 @@ class CaseUncertainty:
 
 @dataclass(frozen=True, eq=False)
 class Near:
-    """Voxels that the network predicts as something, and a rim around: places in the flat image, ascending.
+    """Voxels that are predicted as something, and a rim around: places in the flat image, ascending.
 
     Args:
         each: of each class or region that is predicted anywhere.
@@ -58,7 +58,7 @@ class Near:
         """Found once for all measures.
 
         Args:
-            labels: (C, *S) booleans, what the network predicts as each foreground class or region.
+            labels: (C, *S) booleans, what is predicted as each foreground class or region.
         """
         foreground = torch.zeros_like(labels[0])
         each = []
@@ -79,7 +79,7 @@ def case_uncertainty(logits: Tensor, regions: bool) -> CaseUncertainty:
     """
     maps = voxel_maps(logits, regions)
     labels = _segment(maps["probability"], regions, 0.5)
-    near = Near.of(labels)
+    near = Near.of(_with_what_few_prompts_see(labels, logits, regions))
     scores = {
         f"{measure}/{how}": aggregate(maps[measure], near, how)
         for measure in MEASURES
@@ -165,6 +165,23 @@ def _segment(values: Tensor, regions: bool, threshold: float) -> Tensor:
     return values.argmax(0) == classes
 
 
+def _with_what_few_prompts_see(labels: Tensor, logits: Tensor, regions: bool) -> Tensor:
+    """The mean's segmentation, and for a class that it has nowhere, what any prompt predicts as it.
+
+    A lesion that one of three prompts sees is not in their mean, and is what should be looked at.
+
+    Args:
+        labels: (C, *S) booleans, of the mean.
+        logits: (K, channels, *S).
+        regions: classes overlap.
+    """
+    nowhere = ~labels.flatten(1).any(1)
+    if not nowhere.any():
+        return labels
+    of_any = torch.stack([_segment(one, regions, 0.0) for one in logits]).any(0)
+    return labels | of_any & nowhere.view(-1, *[1] * (labels.ndim - 1))
+
+
 def _with_rim(mask: Tensor) -> Tensor:
     """A mask and all within ``RIM_VOXELS`` of it along each axis, as a box has it: (*S) booleans."""
     for axis, size in enumerate(mask.shape):
@@ -202,7 +219,7 @@ def _each_class_and_rim(values: Tensor, near: Near) -> Tensor:
 
 
 def _foreground_and_rim(values: Tensor, near: Near) -> Tensor:
-    """Mean over predicted foreground and what lies around it; where nothing is predicted, as ``top``."""
+    """Mean over predicted foreground and what lies around it; where no prompt predicts any, as ``top``."""
     return values[near.foreground].mean() if near.each else _top(values, near)
 
 

@@ -180,6 +180,20 @@ def test_the_rim_of_a_class_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) 
     assert len(found) == 2  # classes, not times measures and aggregations
 
 
+@each_kind
+def test_a_lesion_that_one_prompt_of_three_sees_counts_where_it_sees_it(regions: bool) -> None:
+    given = torch.full((3, 3, 20, 20), -4.0)
+    given[:, 0] = 4.0 * (not regions)
+    given[:, 1, :, :6] = 12.0  # an organ, which all see
+    given[0, 2, 12:14, 12:14] = 6.0
+    score = case_uncertainty(given, regions).scores
+    maps = voxel_maps(given, regions)
+    seen = torch.zeros(1, 20, 20, dtype=torch.bool)
+    seen[0, 12:14, 12:14] = True
+    of_lesion = aggregate(maps["inter_prompt"], Near.of(seen), "classes")
+    assert score["inter_prompt/classes"] == pytest.approx(of_lesion / 2, rel=0.01)
+
+
 def test_without_foreground_the_top_counts() -> None:
     values = torch.arange(1000.0).view(10, 100)
     nothing = Near.of(torch.zeros(2, 10, 100, dtype=torch.bool))
