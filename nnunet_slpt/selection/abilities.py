@@ -3,9 +3,9 @@
 Owns which networks can. Must not import nnU-Net.
 """
 
-__all__ = ["Disagreeing", "PromptsAsChannels", "encoder_of", "members_of"]
+__all__ = ["Disagreeing", "PromptsAsChannels", "encoder_of", "members_of", "without_scale_shift"]
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
@@ -37,6 +37,19 @@ def encoder_of(network: nn.Module) -> Encoder | None:
         return network.encoder_features
     encoder: Any = getattr(network, "encoder", None)
     return encoder if hasattr(encoder, "output_channels") else None
+
+
+def without_scale_shift(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights with which the encoder of a ``PromptedUNet`` is the pretrained one again.
+
+    What was tuned inside its frozen normalisations was tuned together with the updaters, which are not run
+    for features.
+
+    Args:
+        weights: a network's ``state_dict``; those of others stay as they are.
+    """
+    inside = "scale_shift."
+    return {name: tensor * 0 if name.startswith(inside) else tensor for name, tensor in weights.items()}
 
 
 def members_of(network: nn.Module) -> int:

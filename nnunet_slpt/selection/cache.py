@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from nnunet_slpt.files import write_bytes
 
-FORMAT = 2
+FORMAT = 3
 _KEY = "key"
 
 

@@ -27,7 +27,7 @@ from torch import Tensor, nn
 from nnunet_slpt.config import PUNetPretrainConfig
 from nnunet_slpt.datasets.cases import channel_count
 from nnunet_slpt.errors import CheckpointError, SelectionError
-from nnunet_slpt.selection.abilities import PromptsAsChannels, encoder_of, members_of
+from nnunet_slpt.selection.abilities import PromptsAsChannels, encoder_of, members_of, without_scale_shift
 from nnunet_slpt.selection.features import FeatureSums
 from nnunet_slpt.selection.place import find_checkpoints
 
@@ -225,13 +225,14 @@ class Model:
     def features(self, image: Tensor) -> list[NDArray[np.float32]]:
         """Mean and standard deviation (2, C_s) of each encoder stage's channels over a case.
 
-        Of the first fold's network; in patches that overlap as little as they can.
+        Of the first fold's network, in patches that overlap as little as they can; behind a prompt tuning
+        of the pretrained one.
 
         Args:
             image: (C, *S), preprocessed.
         """
         network: Any = self.network
-        network.load_state_dict(self.predictor.list_of_parameters[0])
+        network.load_state_dict(without_scale_shift(self.predictor.list_of_parameters[0]))
         encoder: Any = encoder_of(network.to(self.predictor.device).eval())
         patch_size = self.predictor.configuration_manager.patch_size
         inside = torch.ones(1, *image.shape[1:])

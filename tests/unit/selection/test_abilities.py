@@ -9,7 +9,7 @@ from torch import nn
 from nnunet_slpt.config import PUNET_VARIANTS, PromptConfig, PUNetConfig
 from nnunet_slpt.networks import PromptedUNet
 from nnunet_slpt.networks.punet import LabelPUNet
-from nnunet_slpt.selection.abilities import PromptsAsChannels, encoder_of, members_of
+from nnunet_slpt.selection.abilities import PromptsAsChannels, encoder_of, members_of, without_scale_shift
 
 
 def punet(variant="tokens", **changes):
@@ -31,6 +31,18 @@ def test_features_of_nnunets_networks():
     assert encoder_of(network) is network.encoder
     assert encoder_of(prompted(1)) is not None
     assert encoder_of(nn.Conv3d(1, 1, 1)) is None
+
+
+def test_features_behind_a_prompt_tuning_are_those_of_the_pretrained_network():
+    tuned = prompted(2)
+    x = torch.randn(1, 2, *backbones.patch())
+    with torch.no_grad():
+        before = encoder_of(tuned)(x)
+        for parameter in tuned.scale_shift.parameters():
+            parameter.fill_(0.5)
+        assert not torch.equal(encoder_of(tuned)(x)[-1], before[-1])
+        tuned.load_state_dict(without_scale_shift(tuned.state_dict()))
+        assert all(torch.equal(*pair) for pair in zip(before, encoder_of(tuned)(x), strict=True))
 
 
 @pytest.mark.parametrize("variant", ["tokens", "adapter"])
