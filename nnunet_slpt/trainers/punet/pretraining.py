@@ -6,7 +6,7 @@ Owns how self-supervision and the segmentation of some classes make a body toget
 __all__ = ["nnUNetTrainerPUNetPretrain"]
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from nnunet_slpt.config import PUNetPretrainConfig
 from nnunet_slpt.datasets import UNLABELLED
 from nnunet_slpt.errors import ConfigError, one_of
-from nnunet_slpt.losses.focal import FocalLoss
+from nnunet_slpt.losses import focal_loss
 from nnunet_slpt.networks.punet import LabelPUNet
 from nnunet_slpt.trainers.punet.self_supervision import SelfSupervision
 from nnunet_slpt.trainers.punet.training import PUNetTrainer
@@ -78,9 +78,9 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
     def _start(self) -> str:
         return f"{sum(weights.numel() for weights in self.tuned_parameters()):,} parameters."
 
-    def _build_loss(self) -> nn.Module:
+    def _build_loss(self) -> Callable[[Tensor, Tensor, Tensor], Tensor]:
         """Of one class against the rest."""
-        return FocalLoss((0, 1), others=None)
+        return focal_loss
 
     def check_training_cases(self, training: Any, validation: Any, available: Any) -> None:
         """As any training's, but no case needs a label; says how many have one."""
@@ -127,7 +127,7 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
                 continue
             with self.autocast():
                 logits = self.network(images, [name])
-                value = self.loss(*_against_the_rest(logits, target))
+                value = self.loss(logits, target[:, :1], ~target[:, 1:])
             yield value
 
     def validation_step(self, batch: dict[str, Any]) -> dict[str, Any]:
@@ -176,9 +176,3 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
     def perform_actual_validation(self, save_probabilities: bool = False) -> None:
         """None: what a pretraining is worth shows in what is tuned on it."""
         self.print_to_log_file("A pretraining predicts no cases; tune on it with -tr nnUNetTrainerPUNet.")
-
-
-def _against_the_rest(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-    """Two channels of logits, and a label map of 0, 1 and, where a voxel does not count, 2."""
-    label_map = target[:, :1].long().masked_fill(target[:, 1:], 2)
-    return torch.cat([torch.zeros_like(logits), logits], 1), label_map

@@ -1,4 +1,4 @@
-"""The focal loss: equal to MONAI's and to cross-entropy, and other labels go where they were sent."""
+"""The focal loss: equal to its formula and to MONAI's, over the voxels that count alone."""
 
 from __future__ import annotations
 
@@ -8,76 +8,66 @@ import pytest
 import torch
 from torch.nn import functional
 
-from nnunet_slpt.errors import ArchitectureError, ConfigError
-from nnunet_slpt.losses import FocalLoss
+from nnunet_slpt.errors import ArchitectureError
+from nnunet_slpt.losses import focal_loss
+
+Case = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
-def some_case(
-    channels: int = 3, labels: int = 3, grid: tuple[int, ...] = (6, 5)
-) -> tuple[torch.Tensor, torch.Tensor]:
+def some_case(*grid: int) -> Case:
+    """Logits, target and which voxels count."""
     generator = torch.Generator().manual_seed(0)
-    logits = torch.randn(2, channels, *grid, generator=generator)
-    return logits, torch.randint(0, labels, (2, 1, *grid), generator=generator)
+    logits = torch.randn(2, 1, *grid, generator=generator)
+    target, counts = (torch.rand(2, 1, *grid, generator=generator) > 0.5 for _ in range(2))
+    return logits, target, counts
 
 
-@pytest.mark.parametrize("gamma", [0, 0.5, 1, 2, 3.5])
 @pytest.mark.parametrize("grid", [(6, 5), (6, 5, 4)])
-def test_equals_its_formula(gamma: float, grid: tuple[int, ...]) -> None:
-    logits, target = some_case(grid=grid)
-    p = logits.softmax(1).gather(1, target).double()
-    expected = -((1 - p) ** gamma * p.log()).mean().float()
-    torch.testing.assert_close(FocalLoss([0, 1, 2], gamma=gamma)(logits, target), expected)
+@pytest.mark.parametrize("size", [0.1, 1, 10])
+def test_equals_its_formula(grid: tuple[int, ...], size: float) -> None:
+    logits, target, counts = some_case(*grid)
+    logits *= size
+    p = torch.where(target, logits, -logits)[counts].double().sigmoid()
+    expected = (-((1 - p) ** 2) * p.log()).mean().float()
+    torch.testing.assert_close(focal_loss(logits, target, counts), expected)
+
+
+def test_equals_that_of_two_channels() -> None:
+    """The softmax of (0, logit), the form in which a loss of several classes has it."""
+    logits, target, counts = some_case(6, 5, 4)
+    log_p = torch.cat([torch.zeros_like(logits), logits], 1).log_softmax(1).gather(1, target.long())
+    expected = (-((1 - log_p.exp()) ** 2) * log_p)[counts].mean()
+    torch.testing.assert_close(focal_loss(logits, target, counts), expected)
 
 
 def test_equals_monai() -> None:
     monai = pytest.importorskip("monai.losses")
-    logits, target = some_case(grid=(6, 5, 4))
-    theirs = monai.FocalLoss(to_onehot_y=True, use_softmax=True, gamma=2)(logits, target)
-    # MONAI divides by the channels too, of which all but one are zero.
-    torch.testing.assert_close(FocalLoss([0, 1, 2])(logits, target), 3 * theirs)
+    logits, target, _ = some_case(6, 5, 4)
+    theirs = monai.FocalLoss(gamma=2)(logits, target.float())
+    torch.testing.assert_close(focal_loss(logits, target, torch.ones_like(target)), theirs)
 
 
-def test_without_gamma_it_is_cross_entropy() -> None:
-    logits, target = some_case()
-    expected = functional.cross_entropy(logits, target[:, 0])
-    torch.testing.assert_close(FocalLoss([0, 1, 2], gamma=0)(logits, target), expected)
+def test_less_than_cross_entropy_above_all_where_it_is_sure() -> None:
+    target = torch.ones(1, 1, 1, dtype=torch.bool)
+    unsure, sure = torch.zeros(1, 1, 1), torch.full((1, 1, 1), 3.0)
+    shares = [
+        focal_loss(logits, target, target) / functional.binary_cross_entropy_with_logits(logits, target * 1.0)
+        for logits in (unsure, sure)
+    ]
+    assert shares[0].item() == pytest.approx(1 / 4)
+    assert shares[1] < 0.01
 
 
-def test_channels_are_in_the_order_of_the_labels() -> None:
-    logits, target = some_case()
-    loss = FocalLoss([2, 0, 1])(logits[:, [2, 0, 1]], target)
-    torch.testing.assert_close(loss, FocalLoss([0, 1, 2])(logits, target))
-
-
-def test_other_labels_are_background_or_left_out() -> None:
-    logits, target = some_case(channels=2, labels=4)
-    as_background = torch.where(target == 3, 1, 0)
-    whole = FocalLoss([0, 1])(logits, as_background)
-    torch.testing.assert_close(FocalLoss([0, 3])(logits, target), whole)
-    kept = (target == 0) | (target == 3)
-    flat = logits.movedim(1, -1)[kept[:, 0]].T[None]
-    left_out = FocalLoss([0, 1])(flat, as_background[kept][None, None])
-    torch.testing.assert_close(FocalLoss([0, 3], others=None)(logits, target), left_out)
-
-
-def test_others_may_count_as_any_label() -> None:
-    logits, target = some_case(channels=2, labels=4)
-    expected = FocalLoss([0, 1])(logits, torch.where(target == 0, 0, 1))
-    torch.testing.assert_close(FocalLoss([0, 3], others=3)(logits, target.float()), expected)
-
-
-@pytest.mark.parametrize("others", [0, None])
-def test_ignored_voxels_do_not_matter(others: int | None) -> None:
-    logits, target = some_case()
-    target[:, :, :3] = 9
-    loss = FocalLoss([0, 1, 2], others=others, ignore_label=9)
-    expected = FocalLoss([0, 1, 2])(logits[:, :, 3:], target[:, :, 3:])
-    torch.testing.assert_close(loss(logits, target), expected)
+def test_voxels_that_do_not_count_might_as_well_not_be_there() -> None:
+    logits, target, counts = some_case(6, 5)
+    kept = (tensor[counts][None, None] for tensor in (logits, target, counts))
+    torch.testing.assert_close(focal_loss(logits, target, counts), focal_loss(*kept))
 
 
 def test_a_case_that_nobody_annotated_gives_zero_with_a_graph() -> None:
-    logits = some_case()[0].requires_grad_()
-    loss = FocalLoss([0, 1, 2], ignore_label=9)(logits, torch.full((2, 1, 6, 5), 9))
+    logits, target, counts = some_case(6, 5)
+    logits.requires_grad_()
+    loss = focal_loss(logits, target, torch.zeros_like(counts))
     loss.backward()
     assert loss.item() == 0
     assert logits.grad is not None
@@ -85,13 +75,10 @@ def test_a_case_that_nobody_annotated_gives_zero_with_a_graph() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("gamma", [0, 0.5, 2])
-def test_sure_in_half_precision(dtype: torch.dtype, gamma: float) -> None:
-    logits = torch.zeros(1, 2, 2, 2, dtype=dtype)
-    logits[:, 0], logits[:, 1, 0] = 3e4, -3e4
-    target = torch.tensor([[[[0, 1], [0, 1]]]])
-    logits.requires_grad_()
-    loss = FocalLoss([0, 1], gamma=gamma)(logits, target)
+def test_sure_in_half_precision(dtype: torch.dtype) -> None:
+    logits = torch.tensor([3e4, 3e4, -3e4, -3e4], dtype=dtype).view(1, 1, 2, 2).requires_grad_()
+    target = torch.tensor([True, False, True, False]).view(1, 1, 2, 2)
+    loss = focal_loss(logits, target, torch.ones_like(target))
     loss.backward()
     assert loss.dtype == torch.float32
     assert math.isfinite(loss.item())
@@ -100,29 +87,15 @@ def test_sure_in_half_precision(dtype: torch.dtype, gamma: float) -> None:
 
 
 def test_gradient_in_double() -> None:
-    logits, target = some_case(grid=(3, 2), labels=4)
-    loss = FocalLoss([0, 1, 2], others=None)
-    assert torch.autograd.gradcheck(lambda x: loss(x, target), (logits.double().requires_grad_(),))
-
-
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"labels": [1]},
-        {"labels": [0, 1, 1]},
-        {"labels": [0, 1], "ignore_label": 1},
-        {"labels": [1, 2]},
-        {"labels": [0, 1], "gamma": -1},
-    ],
-)
-def test_settings_that_cannot_be_used(settings: dict[str, object]) -> None:
-    with pytest.raises(ConfigError, match="expected"):
-        FocalLoss(**settings)  # type: ignore[arg-type]
+    logits, target, counts = some_case(3, 2)
+    assert torch.autograd.gradcheck(
+        lambda x: focal_loss(x, target, counts), (logits.double().requires_grad_(),)
+    )
 
 
 def test_shapes_that_do_not_fit() -> None:
-    logits, target = some_case()
-    with pytest.raises(ArchitectureError, match="got 3 channels, expected 2"):
-        FocalLoss([0, 1])(logits, target)
-    with pytest.raises(ArchitectureError, match="expected a label map"):
-        FocalLoss([0, 1, 2])(logits, target[:, 0])
+    logits, target, counts = some_case(6, 5)
+    with pytest.raises(ArchitectureError, match="expected the same shape"):
+        focal_loss(logits, target[:, 0], counts)
+    with pytest.raises(ArchitectureError, match="expected the same shape"):
+        focal_loss(logits.expand(-1, 2, -1, -1), target, counts)
