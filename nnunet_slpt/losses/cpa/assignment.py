@@ -7,7 +7,7 @@ __all__ = ["STUDENT_TEMPERATURE", "TEACHER_TEMPERATURE", "assignment_logits"]
 
 import torch
 
-from nnunet_slpt.errors import ArchitectureError, ConfigError
+from nnunet_slpt.errors import ArchitectureError
 from nnunet_slpt.losses.cpa.cosine import unit_length
 
 # PUNet (arXiv:2211.09233), contrastive prototype assignment: the teacher is the sharper of the two.
@@ -15,9 +15,7 @@ STUDENT_TEMPERATURE = 0.066
 TEACHER_TEMPERATURE = 0.033
 
 
-def assignment_logits(
-    features: torch.Tensor, prototypes: torch.Tensor, temperature: float = STUDENT_TEMPERATURE
-) -> torch.Tensor:
+def assignment_logits(features: torch.Tensor, prototypes: torch.Tensor, temperature: float) -> torch.Tensor:
     """Cosine of each voxel with each prototype, over the temperature.
 
     Softmax over axis 1 gives the assignment. The cosines are plain: mapped to [0, 1] as (cos + 1) / 2, as in
@@ -26,26 +24,25 @@ def assignment_logits(
     Args:
         features: (B, C, *grid).
         prototypes: (B, K, C), those of each sample, of any length.
-        temperature: the lower, the harder the assignment.
+        temperature: above 0; the lower, the harder the assignment.
 
     Returns:
         (B, K, *grid), in [-1 / temperature, 1 / temperature], in single precision under autocast too.
 
     Raises:
         ArchitectureError: features and prototypes do not fit each other.
-        ConfigError: the temperature is not positive.
 
     References:
         PUNet (arXiv:2211.09233), contrastive prototype assignment.
     """
-    _check(features, prototypes, temperature)
+    _check(features, prototypes)
     with torch.autocast(features.device.type, enabled=False):  # which would multiply in half precision
         voxels = unit_length(features).flatten(2)
         cosines = unit_length(prototypes, axis=2).to(voxels.dtype) @ voxels
     return (cosines / temperature).view(len(cosines), -1, *features.shape[2:])
 
 
-def _check(features: torch.Tensor, prototypes: torch.Tensor, temperature: float) -> None:
+def _check(features: torch.Tensor, prototypes: torch.Tensor) -> None:
     if features.ndim < 3:
         raise ArchitectureError(
             f"features cannot be assigned: got shape {tuple(features.shape)}, expected (B, C, *grid); "
@@ -57,9 +54,4 @@ def _check(features: torch.Tensor, prototypes: torch.Tensor, temperature: float)
             f"prototypes do not fit features of shape {tuple(features.shape)}: got "
             f"{tuple(prototypes.shape)}, expected ({batch}, K, {channels}); make them of the "
             "teacher's features of the same samples"
-        )
-    if not temperature > 0:
-        raise ConfigError(
-            f"temperature out of range: got {temperature}, expected more than 0; the paper uses "
-            f"{STUDENT_TEMPERATURE} for the student and {TEACHER_TEMPERATURE} for the teacher"
         )

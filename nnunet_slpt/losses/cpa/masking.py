@@ -13,20 +13,19 @@ from nnunet_slpt.errors import ArchitectureError, ConfigError
 
 
 def hide_blocks(
-    images: torch.Tensor, share: float, block: Sequence[int], generator: torch.Generator, fill: float = 0
+    images: torch.Tensor, share: float, block: Sequence[int], generator: torch.Generator
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Images of which a share is hidden, in blocks of a regular grid; each sample in other places.
 
-    The share holds for the blocks of each sample, rounded to whole ones. Where a block does not divide the
-    image, the last one of the axis is cut off, and the share of the voxels may differ a little; over many
-    draws it does not.
+    Where an image is hidden it is 0, the mean of an image that nnU-Net has normalised. The share holds for
+    the blocks of each sample, rounded to whole ones. Where a block does not divide the image, the last one of
+    the axis is cut off, and the share of the voxels may differ a little; over many draws it does not.
 
     Args:
         images: (B, C, *grid), 2D or 3D; not changed.
         share: of the blocks, in [0, 1].
         block: size of a block in voxels along each axis.
         generator: draws the places on its own device: a CPU generator gives the same ones for every GPU.
-        fill: what stands where an image is hidden; 0 is the mean of an image that nnU-Net has normalised.
 
     Returns:
         The images, and where they are hidden, (B, 1, *grid), boolean.
@@ -41,7 +40,7 @@ def hide_blocks(
     hidden = _draw(batch, blocks, share, generator).to(images.device)
     for axis, (size, edge) in enumerate(zip(grid, block, strict=True), start=2):
         hidden = hidden.repeat_interleave(edge, axis).narrow(axis, 0, size)
-    return images.masked_fill(hidden, fill), hidden
+    return images.masked_fill(hidden, 0), hidden
 
 
 def _draw(batch: int, blocks: Sequence[int], share: float, generator: torch.Generator) -> torch.Tensor:

@@ -9,26 +9,22 @@ from collections.abc import Sequence
 
 import torch
 
-from nnunet_slpt.errors import ArchitectureError, ConfigError
+from nnunet_slpt.errors import ArchitectureError
 from nnunet_slpt.losses.cpa.assignment import TEACHER_TEMPERATURE
 from nnunet_slpt.losses.cpa.cosine import unit_length
 
+STEPS = 3  # of k-means; PUNet (arXiv:2211.09233), contrastive prototype assignment
+REACH = 1.0  # standard deviation of the spatial weight, in cells of the grid of seeds; our choice
+
 
 @torch.no_grad()
-def online_prototypes(
-    features: torch.Tensor,
-    seeds: Sequence[int],
-    *,
-    steps: int = 3,
-    temperature: float = TEACHER_TEMPERATURE,
-    reach: float = 1.0,
-) -> torch.Tensor:
+def online_prototypes(features: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
     """Directions that the features of each sample cluster around, each found near its seed.
 
     The seeds stand in the middle of the cells of a regular grid and start from the feature there. In each
-    step a voxel x divides itself among the prototypes k, by a softmax over k of
+    of `STEPS` steps a voxel x divides itself among the prototypes k, by a softmax over k of
 
-        cos(f_x, p_k) / temperature − d(x, k)² / (2 reach²)
+        cos(f_x, p_k) / TEACHER_TEMPERATURE − d(x, k)² / (2 REACH²)
 
     and a prototype becomes the weighted mean of the voxels, as a direction. d is the distance of the voxel to
     the seed in cells of the grid: this is what keeps two prototypes of the same tissue apart. The paper says
@@ -40,30 +36,25 @@ def online_prototypes(
     Args:
         features: (B, C, *grid), the teacher's, 2D or 3D.
         seeds: how many along each axis; their product is K.
-        steps: of k-means; 0 gives the features at the seeds.
-        temperature: of the assignment in k-means.
-        reach: standard deviation of the spatial weight, in cells; ``math.inf`` for none.
 
     Returns:
         (B, K, C), each of length 1, in the order of the seeds, last axis fastest.
 
     Raises:
         ArchitectureError: the features have no 2D or 3D grid, or the seeds do not fit on it.
-        ConfigError: steps, temperature or reach is out of range.
 
     References:
         PUNet (arXiv:2211.09233), contrastive prototype assignment.
     """
     _check_grid(features, seeds)
-    _check_settings(steps, temperature, reach)
     with torch.autocast(features.device.type, enabled=False):  # which would multiply in half precision
         units = unit_length(features)
         prototypes = _at_seeds(units, seeds).flatten(2).mT
         voxels = units.flatten(2)
         distances = _squared_distances(features.shape[2:], seeds, features.device)
-        nearness = -distances.to(voxels) / (2 * reach**2)
-        for _ in range(steps):
-            shares = (prototypes @ voxels / temperature + nearness).log_softmax(1)
+        nearness = -distances.to(voxels) / (2 * REACH**2)
+        for _ in range(STEPS):
+            shares = (prototypes @ voxels / TEACHER_TEMPERATURE + nearness).log_softmax(1)
             # By a softmax over voxels too, the weights of a prototype that nobody is close to cannot vanish.
             prototypes = unit_length(shares.softmax(2) @ voxels.mT, axis=2)
     return prototypes
@@ -105,12 +96,4 @@ def _check_grid(features: torch.Tensor, seeds: Sequence[int]) -> None:
         raise ArchitectureError(
             f"seeds do not fit on a feature map of {grid}: got {tuple(seeds)}, expected {len(grid)} numbers "
             "from 1 to its size along each axis; take fewer seeds or a finer feature map"
-        )
-
-
-def _check_settings(steps: int, temperature: float, reach: float) -> None:
-    if not (steps >= 0 and temperature > 0 and reach > 0):
-        raise ConfigError(
-            f"k-means cannot run: got steps={steps}, temperature={temperature}, reach={reach}, expected "
-            f"steps of at least 0 and the others above 0; the defaults are 3, {TEACHER_TEMPERATURE} and 1"
         )

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from nnunet_slpt.errors import ArchitectureError, ConfigError
+from nnunet_slpt.errors import ArchitectureError
 from nnunet_slpt.losses.cpa import STUDENT_TEMPERATURE, TEACHER_TEMPERATURE, assignment_logits
 
 
@@ -34,9 +34,10 @@ def test_equals_loops(grid: tuple[int, ...], temperature: float) -> None:
 
 def test_length_does_not_matter() -> None:
     features, prototypes = some_case()
-    expected = assignment_logits(features, prototypes)
-    torch.testing.assert_close(assignment_logits(1e6 * features, 1e-5 * prototypes), expected)
-    torch.testing.assert_close(assignment_logits(1e-5 * features, 1e6 * prototypes), expected)
+    expected = assignment_logits(features, prototypes, STUDENT_TEMPERATURE)
+    for size, other in ((1e6, 1e-5), (1e-5, 1e6)):
+        logits = assignment_logits(size * features, other * prototypes, STUDENT_TEMPERATURE)
+        torch.testing.assert_close(logits, expected)
 
 
 def test_the_teacher_is_the_sharper_one() -> None:
@@ -47,10 +48,10 @@ def test_a_feature_of_zeros_is_assigned_to_all_alike_and_has_no_gradient() -> No
     features, prototypes = some_case()
     features[:, :, 0] = 0
     features.requires_grad_()
-    logits = assignment_logits(features, prototypes)
+    logits = assignment_logits(features, prototypes, STUDENT_TEMPERATURE)
     assert not logits[:, :, 0].any()
     logits.square().sum().backward()
-    logits = assignment_logits(features, prototypes)
+    logits = assignment_logits(features, prototypes, STUDENT_TEMPERATURE)
     logits[:, 0].sum().backward()
     assert features.grad is not None
     assert not features.grad[:, :, 0].any()
@@ -61,23 +62,18 @@ def test_a_feature_of_zeros_is_assigned_to_all_alike_and_has_no_gradient() -> No
 def test_half_precision(dtype: torch.dtype) -> None:
     features, prototypes = (tensor.to(dtype) for tensor in some_case())
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        logits = assignment_logits(1e4 * features, prototypes)
+        logits = assignment_logits(1e4 * features, prototypes, STUDENT_TEMPERATURE)
     assert logits.dtype == torch.float32
-    torch.testing.assert_close(logits, assignment_logits((1e4 * features).float(), prototypes.float()))
+    wide = assignment_logits((1e4 * features).float(), prototypes.float(), STUDENT_TEMPERATURE)
+    torch.testing.assert_close(logits, wide)
 
 
 @pytest.mark.parametrize("shape", [(1, 6, 5), (2, 6, 4), (2, 5)])
 def test_prototypes_that_do_not_fit(shape: tuple[int, ...]) -> None:
     with pytest.raises(ArchitectureError, match=r"expected \(2, K, 5\)"):
-        assignment_logits(some_case()[0], torch.ones(shape))
+        assignment_logits(some_case()[0], torch.ones(shape), STUDENT_TEMPERATURE)
 
 
 def test_features_without_a_grid() -> None:
     with pytest.raises(ArchitectureError, match=r"expected \(B, C, \*grid\)"):
-        assignment_logits(torch.ones(2, 5), torch.ones(2, 6, 5))
-
-
-@pytest.mark.parametrize("temperature", [0.0, -1.0, math.nan])
-def test_temperature_out_of_range(temperature: float) -> None:
-    with pytest.raises(ConfigError, match="temperature out of range"):
-        assignment_logits(*some_case(), temperature)
+        assignment_logits(torch.ones(2, 5), torch.ones(2, 6, 5), STUDENT_TEMPERATURE)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from torch import nn
 
-from nnunet_slpt.errors import ArchitectureError, ConfigError
 from nnunet_slpt.losses.cpa import TEACHER_MOMENTUM, Teacher
 
 
@@ -28,10 +26,9 @@ def values_of(network: nn.Module) -> list[torch.Tensor]:
     return [parameter.detach().clone() for parameter in network.parameters()]
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.5, TEACHER_MOMENTUM])
-def test_closed_form(momentum: float) -> None:
-    student = some_student()
-    teacher, history = Teacher(student, momentum), [values_of(student)]
+def test_closed_form() -> None:
+    student, momentum = some_student(), TEACHER_MOMENTUM
+    teacher, history = Teacher(student), [values_of(student)]
     for step in range(5):
         drift(student, step)
         history.append(values_of(student))
@@ -101,17 +98,3 @@ def test_saved_and_loaded_it_goes_on_the_same() -> None:
     for one in (teacher, again):
         one.update_parameters(student)
     assert all(map(torch.equal, values_of(teacher), values_of(again)))
-
-
-def test_follows_no_other_network() -> None:
-    teacher = Teacher(some_student())
-    with pytest.raises(ArchitectureError, match=r"0\.weight: got no such layer, expected 3 x 1 x 3 x 3"):
-        teacher.update_parameters(nn.Identity())
-    with pytest.raises(ArchitectureError, match="without a wrapper"):
-        teacher.update_parameters(nn.ModuleList([some_student()]))
-
-
-@pytest.mark.parametrize("momentum", [-0.1, 1.0, float("nan")])
-def test_momentum_out_of_range(momentum: float) -> None:
-    with pytest.raises(ConfigError, match="teacher momentum out of range"):
-        Teacher(some_student(), momentum)
