@@ -15,13 +15,13 @@ _FLAT = 1e-5
 _TINY = 1e-8
 
 
-def pairwise_cosine(prompts: torch.Tensor, centred: bool = True) -> torch.Tensor:
-    """The cosine between each two prompts.
+def pairwise_cosine(prompts: torch.Tensor) -> torch.Tensor:
+    """The cosine between each two prompts, each less its mean, so that patterns are compared and not levels.
+
+    A constant prompt has no pattern: its cosines are 0.
 
     Args:
         prompts: (K, *anything).
-        centred: subtract each prompt's mean first, so that patterns are compared and not levels. A constant
-            prompt has no pattern: its cosines are 0.
 
     Returns:
         (K, K), symmetric, in [-1, 1].
@@ -36,34 +36,34 @@ def pairwise_cosine(prompts: torch.Tensor, centred: bool = True) -> torch.Tensor
         )
     flat = at_least_single(prompts.flatten(1))
     size = torch.linalg.vector_norm(flat.detach(), dim=1, keepdim=True)
-    if centred:
-        flat = flat - flat.mean(1, keepdim=True)
+    flat = flat - flat.mean(1, keepdim=True)
     norm = torch.linalg.vector_norm(flat, dim=1, keepdim=True)
     unit = flat / torch.maximum(norm, _FLAT * size + _TINY)
     with torch.autocast(prompts.device.type, enabled=False):  # which would multiply in half precision
         return unit @ unit.T
 
 
-def diversity_loss(prompts: torch.Tensor, *, squared: bool = True, centred: bool = True) -> torch.Tensor:
+def diversity_loss(prompts: torch.Tensor) -> torch.Tensor:
     """The sum of squared cosines over all pairs of centred prompts: 0 if their patterns are orthogonal.
 
-    The paper's sum of plain cosines (``squared=False, centred=False``) reaches its minimum through constant
-    offsets and opposite signs, with the patterns still alike. Centring takes away the offsets, squaring the
-    signs, and a cosine knows no length: what remains is to have different patterns.
+    The paper has the plain cosines,
+
+        L_div = Σ_{k1 < k2} cos(P_k1, P_k2).
+
+    That sum reaches its minimum through constant offsets and opposite signs, with the patterns still alike.
+    Centring takes away the offsets, squaring the signs, and a cosine knows no length: what remains is to have
+    different patterns.
 
     Args:
         prompts: (K, *anything).
-        squared: penalise opposite prompts like equal ones.
-        centred: ignore each prompt's mean.
 
     Returns:
-        Scalar in [0, K (K - 1) / 2] if squared; 0, with a graph, for one prompt.
+        Scalar in [0, K (K - 1) / 2]; 0, with a graph, for one prompt.
 
     Raises:
         ArchitectureError: ``prompts`` has no axis beside the first.
 
     References:
-        SLPT (arXiv:2308.04911), section 2.2: L_div = sum over k1 < k2 of cos(P_k1, P_k2).
+        SLPT (arXiv:2308.04911), section 2.2.
     """
-    pairs = torch.triu(pairwise_cosine(prompts, centred), diagonal=1)
-    return (pairs.square() if squared else pairs).sum()
+    return torch.triu(pairwise_cosine(prompts), diagonal=1).square().sum()

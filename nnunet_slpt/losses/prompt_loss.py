@@ -10,7 +10,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from nnunet_slpt.errors import ConfigError
 from nnunet_slpt.losses.precision import at_least_single
 from nnunet_slpt.losses.tversky import TverskyLoss
 
@@ -23,8 +22,8 @@ class PromptLoss(nn.Module):
     Args:
         alpha: Tversky weight of false positives.
         beta: Tversky weight of false negatives.
-        weight_tversky: lambda 1.
-        weight_cross_entropy: lambda 2.
+        weight_tversky: lambda 1, at least 0.
+        weight_cross_entropy: lambda 2, at least 0.
         regions: targets are one-hot and may overlap: sigmoid and binary cross-entropy.
         ignore_label: the label of voxels that nobody annotated. In a label map it is that value; for regions
             nnU-Net turns it into the last target channel, and here its value no longer matters.
@@ -32,7 +31,7 @@ class PromptLoss(nn.Module):
         gather: with ``batch_dice`` in a distributed run, over the batches of all ranks.
 
     Raises:
-        ConfigError: a weight is negative or both are zero.
+        ConfigError: alpha or beta is negative, or both are zero.
 
     References:
         SLPT (arXiv:2308.04911), section 2.2: the first two terms of the loss, for one k.
@@ -51,14 +50,6 @@ class PromptLoss(nn.Module):
         gather: bool = False,
     ) -> None:
         super().__init__()
-        if not (
-            weight_tversky >= 0 and weight_cross_entropy >= 0 and weight_tversky + weight_cross_entropy > 0
-        ):
-            raise ConfigError(
-                f"loss weights out of range: got tversky={weight_tversky}, "
-                f"cross_entropy={weight_cross_entropy}, expected two numbers of at least 0 that are not "
-                "both 0; the paper uses 1 and 1"
-            )
         self.weight_tversky = weight_tversky
         self.weight_cross_entropy = weight_cross_entropy
         self.regions = regions
@@ -79,9 +70,8 @@ class PromptLoss(nn.Module):
         Raises:
             ArchitectureError: logits and target do not fit each other.
         """
-        logits = at_least_single(
-            logits
-        )  # once for both terms; autocast would do it for the second one anyway
+        # Once for both terms; autocast would do it for the second one anyway.
+        logits = at_least_single(logits)
         target, mask = self._split(target)
         # Tversky comes first even with no weight: it is the one that looks at the shapes.
         loss: torch.Tensor = self.weight_tversky * self.tversky(logits, target, mask)

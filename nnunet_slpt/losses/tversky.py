@@ -11,11 +11,13 @@ from torch import nn
 from nnunet_slpt.errors import ArchitectureError, ConfigError
 from nnunet_slpt.losses.precision import at_least_single
 
+SMOOTH = 1e-5  # nnU-Net's; defines the index where a class is absent from both prediction and target
+
 
 class TverskyLoss(nn.Module):
     """One minus the mean Tversky index over classes, from logits.
 
-    Tversky = (TP + smooth) / (TP + alpha FP + beta FN + smooth), with soft counts. A large alpha punishes
+    Tversky = (TP + SMOOTH) / (TP + alpha FP + beta FN + SMOOTH), with soft counts. A large alpha punishes
     false positives (precise predictions), a large beta false negatives (sensitive ones). 0.5, 0.5 give Dice
     (nnU-Net's with twice the smooth, because it counts true positives twice and smooth once).
 
@@ -23,14 +25,12 @@ class TverskyLoss(nn.Module):
         alpha: weight of false positives.
         beta: weight of false negatives.
         regions: targets are one-hot and may overlap (sigmoid), and all channels count; otherwise they are
-            label maps (softmax).
+            label maps (softmax), of which channel 0, the background, does not count as a class.
         batch_dice: count over the whole batch instead of over each sample.
-        include_background: let channel 0 of a label map count as a class.
-        smooth: keeps the index defined where a class is absent from both prediction and target.
         gather: with ``batch_dice`` in a distributed run, count over the batches of all ranks.
 
     Raises:
-        ConfigError: alpha and beta are negative or both zero, or smooth is not positive.
+        ConfigError: alpha or beta is negative, or both are zero.
 
     References:
         SLPT (arXiv:2308.04911), section 2.2: one (alpha_k, beta_k) for each prompt.
@@ -45,16 +45,17 @@ class TverskyLoss(nn.Module):
         *,
         regions: bool = False,
         batch_dice: bool = False,
-        include_background: bool = False,
-        smooth: float = 1e-5,
         gather: bool = False,
     ) -> None:
         super().__init__()
-        _check_weights(alpha, beta, smooth)
-        self.alpha, self.beta, self.smooth = alpha, beta, smooth
+        if not (alpha >= 0 and beta >= 0 and alpha + beta > 0):
+            raise ConfigError(
+                f"Tversky weights out of range: got alpha={alpha}, beta={beta}, expected two numbers of at "
+                "least 0 that are not both 0; 0.5 and 0.5 give Dice"
+            )
+        self.alpha, self.beta = alpha, beta
         self.regions = regions
         self.batch_dice = batch_dice
-        self.skip_background = not (regions or include_background)
         self.gather = gather
 
     def forward(
@@ -85,15 +86,12 @@ class TverskyLoss(nn.Module):
         true_positive, predicted, actual = counts.unbind()
         # Predicted minus true positive is the false positives: two sums serve where three products would.
         false = self.alpha * (predicted - true_positive) + self.beta * (actual - true_positive)
-        index = (true_positive + self.smooth) / (true_positive + false + self.smooth).clamp_min(1e-8)
+        index = (true_positive + SMOOTH) / (true_positive + false + SMOOTH).clamp_min(1e-8)
         return 1 - index.mean()
 
     def _probabilities(self, logits: torch.Tensor) -> torch.Tensor:
         logits = at_least_single(logits)
-        if self.regions:
-            return logits.sigmoid()
-        probabilities = logits.softmax(1)
-        return probabilities[:, 1:] if self.skip_background else probabilities
+        return logits.sigmoid() if self.regions else logits.softmax(1)[:, 1:]
 
     @torch.no_grad()
     def _one_hot(self, target: torch.Tensor, channels: int, keep: torch.Tensor | None) -> torch.Tensor:
@@ -101,16 +99,16 @@ class TverskyLoss(nn.Module):
         if self.regions:
             hits = target.bool()
         else:
-            classes = torch.arange(int(self.skip_background), channels, device=target.device)
+            classes = torch.arange(1, channels, device=target.device)
             hits = target == classes.view(1, -1, *[1] * (target.ndim - 2))
         return hits if keep is None else hits & keep
 
     def _check_shapes(self, logits: torch.Tensor, target: torch.Tensor, mask: torch.Tensor | None) -> None:
         batch, channels, *grid = logits.shape
-        if channels == 1 and self.skip_background:
+        if channels == 1 and not self.regions:
             raise ArchitectureError(
-                "the Tversky loss without background needs a foreground class: got logits with 1 channel; "
-                "pass regions=True for a sigmoid output, or include_background=True"
+                "the Tversky loss of label maps needs a foreground class: got logits with 1 channel, "
+                "expected at least 2; pass regions=True for a sigmoid output"
             )
         expected = (batch, channels if self.regions else 1, *grid)
         if tuple(target.shape) != expected:
@@ -124,18 +122,6 @@ class TverskyLoss(nn.Module):
                 f"mask does not fit logits of shape {tuple(logits.shape)}: got {tuple(mask.shape)}, "
                 f"expected {(batch, 1, *grid)}; give one channel of voxels that count"
             )
-
-
-def _check_weights(alpha: float, beta: float, smooth: float) -> None:
-    if not (alpha >= 0 and beta >= 0 and alpha + beta > 0):
-        raise ConfigError(
-            f"Tversky weights out of range: got alpha={alpha}, beta={beta}, expected two numbers of at "
-            "least 0 that are not both 0; 0.5 and 0.5 give Dice"
-        )
-    if not smooth > 0:
-        raise ConfigError(
-            f"Tversky smooth out of range: got {smooth}, expected more than 0; nnU-Net uses 1e-5"
-        )
 
 
 def _sums(probabilities: torch.Tensor, hits: torch.Tensor, keep: torch.Tensor | None) -> torch.Tensor:

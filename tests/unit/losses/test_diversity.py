@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional
 
 from nnunet_slpt.errors import ArchitectureError
 from nnunet_slpt.losses import diversity_loss, pairwise_cosine
@@ -42,21 +43,24 @@ def test_signs_and_sizes_do_not_lower_it() -> None:
     torch.testing.assert_close(diversity_loss(prompts * 1e4), diversity_loss(prompts))
 
 
-def test_the_papers_form_is_lowered_by_offsets_and_signs() -> None:
-    """What the default guards against."""
-    prompts = like_prompts()
-    paper = diversity_loss(prompts, squared=False, centred=False)
-    signs = torch.tensor([1.0, -1, 1]).view(3, 1, 1, 1, 1)
-    assert diversity_loss(prompts * signs, squared=False, centred=False) < paper
-    assert diversity_loss(prompts + 10 * signs, squared=False, centred=False) < paper
-
-
-def test_the_papers_form_by_hand() -> None:
-    prompts = some_prompts(3)
+def cosines_of_pairs(prompts: torch.Tensor) -> torch.Tensor:
     a, b, c = prompts.flatten(1)
-    cosine = torch.nn.functional.cosine_similarity
-    by_hand = cosine(a, b, 0) + cosine(a, c, 0) + cosine(b, c, 0)
-    torch.testing.assert_close(diversity_loss(prompts, squared=False, centred=False), by_hand)
+    return torch.stack([functional.cosine_similarity(*pair, 0) for pair in ((a, b), (a, c), (b, c))])
+
+
+def test_squares_of_the_centred_prompts_cosines() -> None:
+    prompts = some_prompts(3)
+    centred = prompts - prompts.mean((1, 2, 3, 4), keepdim=True)
+    torch.testing.assert_close(diversity_loss(prompts), cosines_of_pairs(centred).square().sum())
+
+
+def test_the_papers_plain_sum_is_lowered_by_offsets_and_signs() -> None:
+    """What squares and centring guard against."""
+    prompts = like_prompts()
+    paper = cosines_of_pairs(prompts).sum()
+    signs = torch.tensor([1.0, -1, 1]).view(3, 1, 1, 1, 1)
+    assert cosines_of_pairs(prompts * signs).sum() < paper
+    assert cosines_of_pairs(prompts + 10 * signs).sum() < paper
 
 
 @pytest.mark.parametrize("seed", range(5))

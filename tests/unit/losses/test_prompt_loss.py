@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from nnunet_slpt.errors import ArchitectureError, ConfigError
+from nnunet_slpt.errors import ArchitectureError
 from nnunet_slpt.losses import PromptLoss, TverskyLoss
 
 IGNORE = 3  # nnU-Net's ignore label is the highest one, one past the last channel
@@ -148,13 +148,6 @@ def test_any_number_type_of_regions(dtype: torch.dtype) -> None:
     logits, target = in_regions(6, 5)
     loss = PromptLoss(0.3, 0.7, regions=True, ignore_label=IGNORE)
     assert loss(logits, target.to(dtype)) == loss(logits, target)
-
-
-def test_refuses_weights() -> None:
-    with pytest.raises(ConfigError, match="loss weights"):
-        PromptLoss(0.5, 0.5, weight_tversky=0, weight_cross_entropy=0)
-    with pytest.raises(ConfigError, match="loss weights"):
-        PromptLoss(0.5, 0.5, weight_tversky=-1)
 
 
 def test_refuses_a_target_without_the_ignore_channel() -> None:
