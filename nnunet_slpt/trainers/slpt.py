@@ -139,7 +139,11 @@ class nnUNetTrainerSLPT(TuningTrainer):
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """One optimizer step: the prompts one after the other, each on its own view of the batch.
 
-        The gradients add up, so memory does not grow with K.
+        Descends L = Σ_k [λ1 Tversky + λ2 CE] + λ3 L_div, whose parts are in ``losses``; where only n prompts
+        take part, L_div counts n / K. The gradients add up, so memory does not grow with K.
+
+        References:
+            SLPT (arXiv:2308.04911), section 2.2: the total loss.
         """
         chosen = self.config.prompts_of_step(self.steps)
         self.steps += 1
