@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nnunet_slpt.files import write_bytes
+from nnunet_slpt.files import written_whole
 
 FORMAT = 3
 _KEY = "key"
@@ -68,13 +68,13 @@ class CaseCache:
         """Remember arrays; complete or not at all, whenever the process dies.
 
         Raises:
-            SelectionError: the folder cannot be written to, or the disk is full.
+            FileError: the folder cannot be made or written to, or the disk is full.
         """
         content: dict[str, Any] = {_KEY: np.array(key), **arrays}
-        buffer = io.BytesIO()
-        np.savez(buffer, **content)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_bytes(self._file(case), buffer.getvalue())
+        with written_whole(self._file(case)) as part:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with part.open("wb") as stream:  # by its name, numpy would give it another ending
+                np.savez(stream, **content)
 
     def _file(self, case: str) -> Path:
         return self.folder / f"{case}.npz"

@@ -34,6 +34,7 @@ def usable_images(
 
     Raises:
         DatasetError: images that cannot be used, unless they are skipped.
+        FileError: what is found out cannot be kept.
     """
     cache = CaseCache(folder / "images")
     stats = {case.name: state_of(image_files(case)) for case in cases}

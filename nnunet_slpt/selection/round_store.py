@@ -48,7 +48,8 @@ class RoundStore:
         """Keep other runs out, and clear up after one that was killed; may be nested.
 
         Raises:
-            SelectionError: another run is at work, or a folder cannot be written to.
+            FileError: another run is at work, or a folder cannot be written to.
+            SelectionError: what a killed run replaced cannot be put back.
         """
         files.check_writable(self.split_file.parent)
         with files.exclusive(self.folder):
@@ -59,6 +60,7 @@ class RoundStore:
         """All rounds, the first one first, verified.
 
         Raises:
+            FileError: a round file cannot be read.
             SelectionError: a round file is missing, was changed, or is of a later version; or a backup that
                 a round needs is lost.
         """
@@ -96,7 +98,8 @@ class RoundStore:
             The round as it is on disk.
 
         Raises:
-            SelectionError: it does not follow the rounds so far, or cannot be written.
+            FileError: it cannot be written, or another run is at work.
+            SelectionError: it does not follow the rounds so far, or one of them cannot be used.
         """
         texts = {self.split_file: split_text(folds), self.worklist_file: worklist}
         with self.exclusive():
@@ -125,6 +128,7 @@ class RoundStore:
             The round that was taken back.
 
         Raises:
+            FileError: a file cannot be written, or another run is at work.
             SelectionError: there is no round, the split file was changed, or its backup is lost.
         """
         with self.exclusive():

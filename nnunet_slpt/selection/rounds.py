@@ -167,7 +167,8 @@ def read_round(file: Path) -> tuple[Round, str]:
         The round, and the SHA-256 of its file.
 
     Raises:
-        SelectionError: missing, changed by a byte or more, or of a version that is not known.
+        FileError: it is missing or cannot be read.
+        SelectionError: it was changed by a byte or more, or is of a version that is not known.
     """
     content = read_bytes(file)
     try:

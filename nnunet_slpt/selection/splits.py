@@ -44,7 +44,8 @@ def read_split(file: Path) -> list[Fold]:
         file: usually ``splits_final.json`` in the preprocessed dataset folder.
 
     Raises:
-        SelectionError: missing or not nnU-Net's, or a case is both in ``train`` and ``val`` of a fold.
+        FileError: it is missing or cannot be read.
+        SelectionError: it is not nnU-Net's, or a case is both in ``train`` and ``val`` of a fold.
     """
     content = _parse_json(_read_text(file), file, SPLIT_FORMAT, SPLIT_REMEDY)
     if not isinstance(content, list) or not content:
@@ -137,7 +138,8 @@ def read_names(file: Path, known: Collection[str]) -> tuple[str, ...]:
         The names, sorted.
 
     Raises:
-        SelectionError: missing, empty or of another format; a name twice, or one that is not known.
+        FileError: it is missing or cannot be read.
+        SelectionError: it is empty or of another format; a name twice, or one that is not known.
     """
     text = _read_text(file)
     if file.suffix.lower() == ".json" or text.lstrip().startswith(("[", "{")):

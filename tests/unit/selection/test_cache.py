@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from nnunet_slpt.errors import FileError
 from nnunet_slpt.selection.cache import CaseCache, cache_key
 
 ARRAYS = {"a": np.arange(6.0).reshape(2, 3), "names": np.array(["x", "ü"])}
@@ -43,6 +44,12 @@ def test_a_damaged_file_is_as_good_as_none(tmp_path: Path, share: float) -> None
     content = (tmp_path / "case.npz").read_bytes()
     (tmp_path / "case.npz").write_bytes(content[: int(share * len(content))])
     assert cache.read("case", "key") is None
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "seen").write_text("a file where the folder should be")
+    with pytest.raises(FileError, match=r"case\.npz cannot be written: .* correct this and start again"):
+        CaseCache(tmp_path / "seen" / "features").write("case", "key", ARRAYS)
 
 
 def test_a_key_depends_on_every_value_and_not_on_their_order() -> None:
