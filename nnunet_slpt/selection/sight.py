@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from nnunet_slpt.datasets.cases import Case
@@ -30,8 +29,6 @@ from nnunet_slpt.selection.request import Request
 from nnunet_slpt.selection.rounds import Round
 from nnunet_slpt.selection.strategies import Candidates, Strategy
 from nnunet_slpt.selection.uncertainty import AGGREGATIONS, MEASURES, voxel_maps
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,22 +128,25 @@ class Sight:
         """
         names = pool.candidates
         self.see(strategy, pool)
-        features = labelled = class_entropy = foreground = None
-        scores: dict[str, Floats] = {}
+        known: dict[str, Any] = {}
         if "features" in strategy.needs:
             seen = self._passes.features([*names, *pool.covered])
             matrix = feature_matrix(seen, self.request.stages)
-            features, labelled = matrix[: len(names)], matrix[len(names) :]
+            known |= {"features": matrix[: len(names)], "labelled_features": matrix[len(names) :]}
         if "predictions" in strategy.needs:
             uncertain = self._passes.uncertainty(names)
             columns = {measure: f"{measure}/{self.request.aggregation}" for measure in MEASURES}
             columns["prompt_dice"] = "prompt_dice"
-            for measure, column in columns.items():
-                scores[measure] = np.array([case.scores[column] for case in uncertain], np.float32)
-            class_entropy = np.stack([case.class_entropy for case in uncertain]).astype(np.float32)
+            known["scores"] = {
+                measure: np.array([case.scores[column] for case in uncertain], np.float32)
+                for measure, column in columns.items()
+            }
+            known["class_entropy"] = np.stack([case.class_entropy for case in uncertain]).astype(np.float32)
         if "labels" in strategy.needs:
-            foreground = count_foreground([self.cases[name] for name in names], self.dataset_json)
-        return Candidates(tuple(names), features, labelled, scores, class_entropy, foreground, round_number)
+            known["foreground_voxels"] = count_foreground(
+                [self.cases[name] for name in names], self.dataset_json
+            )
+        return Candidates(tuple(names), round_number=round_number, **known)
 
     def see(self, strategy: Strategy, pool: Pool) -> int:
         """Fill the caches with what the strategy needs of the cases whose images were checked.

@@ -16,9 +16,15 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 
+def _no_rows() -> Floats:
+    return np.empty((0, 0), np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class Candidates:
     """The cases that may be chosen, one row each, in ascending order of their names.
+
+    Arrays that a strategy does not need may be left out; they have no rows then.
 
     Args:
         names: N identifiers, ascending, so that a tie broken by position is broken by name.
@@ -34,11 +40,11 @@ class Candidates:
     """
 
     names: tuple[str, ...]
-    features: Floats | None = None
-    labelled_features: Floats | None = None
+    features: Floats = field(default_factory=_no_rows)
+    labelled_features: Floats = field(default_factory=_no_rows)
     scores: Mapping[str, Floats] = field(default_factory=dict)
-    class_entropy: Floats | None = None
-    foreground_voxels: Floats | None = None
+    class_entropy: Floats = field(default_factory=_no_rows)
+    foreground_voxels: Floats = field(default_factory=_no_rows)
     round_number: int = 0
 
 

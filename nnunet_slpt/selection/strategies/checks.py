@@ -3,11 +3,12 @@
 Pure numpy: must not import torch, nnU-Net, or anything of this package but ``errors`` and what is beside it.
 """
 
-__all__ = ["check_candidates", "given"]
+__all__ = ["check_candidates"]
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -15,24 +16,12 @@ from nnunet_slpt.errors import SelectionError
 from nnunet_slpt.selection.strategies.base import Candidates, Strategy
 
 MEASURES = ("inter_prompt", "intra_prompt", "entropy", "prompt_dice")
-_SOURCE = {
+_REMEDIES = {
     "features": "describe the cases with the frozen network first",
     "predictions": "predict the cases with the tuned network first, or use a strategy that needs none",
     "labels": "use a strategy that needs no labels; this one is for data that is labelled already",
 }
 _ANY = -1
-T = TypeVar("T")
-
-
-def given(value: T | None, what: str) -> T:
-    """The value, which ``check_candidates`` has seen to be there.
-
-    Raises:
-        SelectionError: it is not there.
-    """
-    if value is None:
-        raise SelectionError(f"the candidates have no {what}; run check_candidates to see what is missing")
-    return value
 
 
 def check_candidates(strategy: Strategy, candidates: Candidates, budget_cases: int) -> None:
@@ -47,22 +36,27 @@ def check_candidates(strategy: Strategy, candidates: Candidates, budget_cases: i
         SelectionError: names out of order, a budget that the pool does not have, or an array that is
             missing, has the wrong shape or has a number in it that is not finite.
     """
-    _check_names(candidates.names)
-    if not 1 <= budget_cases <= len(candidates.names):
+    names, cases = candidates.names, len(candidates.names)
+    _check_names(names)
+    if not 1 <= budget_cases <= cases:
         raise SelectionError(
-            f"the budget does not fit the pool: got {budget_cases} cases, expected 1 to "
-            f"{len(candidates.names)}, the number of candidates; ask for as many as there are"
+            f"the budget does not fit the pool: got {budget_cases} cases, expected 1 to {cases}, the number "
+            "of candidates; ask for as many as there are"
         )
-    check = _Check(strategy, candidates.names)
+    check = partial(_check_array, strategy)
     if "features" in strategy.needs:
-        check.array("features", candidates.features, "features", _ANY)
-        check.labelled_features(candidates)
+        features, labelled = candidates.features, candidates.labelled_features
+        check("features", "features", features, (cases, _ANY), names)
+        if np.size(labelled):
+            check("features", "labelled_features", labelled, (_ANY, features.shape[1]))
     if "predictions" in strategy.needs:
         for measure in MEASURES:
-            check.array(f"scores[{measure!r}]", candidates.scores.get(measure), "predictions")
-        check.array("class_entropy", candidates.class_entropy, "predictions", _ANY, nan_allowed=True)
+            check("predictions", f"scores[{measure!r}]", candidates.scores.get(measure, ()), (cases,), names)
+        entropy = candidates.class_entropy
+        entropy = np.where(np.isnan(entropy), 0, entropy)  # of a class that a case has not, there is none
+        check("predictions", "class_entropy", entropy, (cases, _ANY), names)
     if "labels" in strategy.needs:
-        check.array("foreground_voxels", candidates.foreground_voxels, "labels")
+        check("labels", "foreground_voxels", candidates.foreground_voxels, (cases,), names)
 
 
 def _check_names(names: tuple[str, ...]) -> None:
@@ -74,46 +68,25 @@ def _check_names(names: tuple[str, ...]) -> None:
             )
 
 
-class _Check:
-    def __init__(self, strategy: Strategy, names: tuple[str, ...]) -> None:
-        self.name = strategy.name
-        self.names = names
-
-    def array(
-        self, what: str, array: Any, source: str, columns: int | None = None, nan_allowed: bool = False
-    ) -> None:
-        """Check what the strategy needs: (N,), or (N, columns)."""
-        if array is None:
-            raise SelectionError(f"the strategy {self.name} needs {what}; got none; {_SOURCE[source]}")
-        self._shape(
-            what, array, source, (len(self.names),) if columns is None else (len(self.names), columns)
+def _check_array(
+    strategy: Strategy, need: str, what: str, array: Any, expected: tuple[int, ...], names: Sequence[str] = ()
+) -> None:
+    got, remedy = np.shape(array), _REMEDIES[need]
+    if got[:1] == (0,):
+        raise SelectionError(f"the strategy {strategy.name} needs {what}; got none; {remedy}")
+    if len(got) != len(expected) or any(
+        want not in (have, _ANY) for want, have in zip(expected, got, strict=True)
+    ):
+        words = ", ".join("any number" if size == _ANY else str(size) for size in expected)
+        raise SelectionError(
+            f"{what} for the strategy {strategy.name} has the wrong shape: got {got}, expected ({words}), "
+            f"one row for each case; {remedy}"
         )
-        bad = np.isinf(array) if nan_allowed else ~np.isfinite(array)
-        self._finite(what, array, bad, source, self.names)
-
-    def labelled_features(self, candidates: Candidates) -> None:
-        """Check (M, F), which may be left out."""
-        labelled, what = candidates.labelled_features, "labelled_features"
-        if labelled is not None:
-            self._shape(what, labelled, "features", (_ANY, given(candidates.features, "features").shape[1]))
-            rows = [f"row {row}" for row in range(len(labelled))]
-            self._finite(what, labelled, ~np.isfinite(labelled), "features", rows)
-
-    def _shape(self, what: str, array: Any, source: str, expected: tuple[int, ...]) -> None:
-        got = np.shape(array)
-        if len(got) != len(expected) or any(
-            want not in (have, _ANY) for want, have in zip(expected, got, strict=True)
-        ):
-            words = ", ".join("any number" if size == _ANY else str(size) for size in expected)
-            raise SelectionError(
-                f"{what} for the strategy {self.name} has the wrong shape: got {got}, expected ({words}), "
-                f"one row for each case; {_SOURCE[source]}"
-            )
-
-    def _finite(self, what: str, array: Any, bad: Any, source: str, rows: Sequence[str]) -> None:
-        if bad.any():
-            raise SelectionError(
-                f"{what} for the strategy {self.name} is not finite for {rows[np.argwhere(bad)[0][0]]}: got "
-                f"{array[bad][0]}, expected a number; look at that image, leave the case out, or "
-                f"{_SOURCE[source]}"
-            )
+    bad = np.argwhere(~np.isfinite(array))
+    if len(bad):
+        row = bad[0][0]
+        where = names[row] if names else f"row {row}"
+        raise SelectionError(
+            f"{what} for the strategy {strategy.name} is not finite for {where}: got {array[tuple(bad[0])]}, "
+            f"expected a number; look at that image, leave the case out, or {remedy}"
+        )

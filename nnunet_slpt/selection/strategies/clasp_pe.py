@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nnunet_slpt.selection.strategies.base import Candidates, Choice, Floats, Strategy, choose_highest
-from nnunet_slpt.selection.strategies.checks import given
 from nnunet_slpt.selection.strategies.parameter_limits import check_number
 from nnunet_slpt.selection.strategies.power_noise import power_noise
 
@@ -59,7 +58,7 @@ class ClaspPE(Strategy):
 
     def choose(self, candidates: Candidates, budget_cases: int, rng: np.random.Generator) -> Choice:
         """The classes' cases first; values are the entropies of whole cases."""
-        by_class, entropy = given(candidates.class_entropy, "class_entropy"), candidates.scores["entropy"]
+        by_class, entropy = candidates.class_entropy, candidates.scores["entropy"]
         beta = self.beta(candidates.round_number)
         whole = power_noise(entropy, beta, rng)
         chosen: dict[int, str] = {}

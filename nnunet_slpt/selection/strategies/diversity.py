@@ -3,23 +3,15 @@
 Pure numpy: must not import torch, nnU-Net, or anything of this package but ``errors`` and what is beside it.
 """
 
-__all__ = ["Diversity", "labelled_of"]
+__all__ = ["Diversity"]
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from nnunet_slpt.selection.strategies.base import Candidates, Choice, Floats, Strategy
-from nnunet_slpt.selection.strategies.checks import given
+from nnunet_slpt.selection.strategies.base import Candidates, Choice, Strategy
 from nnunet_slpt.selection.strategies.distances import nearest
 from nnunet_slpt.selection.strategies.k_center import k_center
-
-
-def labelled_of(candidates: Candidates) -> Floats:
-    """The labelled cases' features, (M, F), M = 0 if nothing is labelled."""
-    features = given(candidates.features, "features")
-    labelled = candidates.labelled_features
-    return np.empty((0, features.shape[1]), np.float32) if labelled is None else labelled
 
 
 @dataclass(frozen=True)
@@ -37,7 +29,7 @@ class Diversity(Strategy):
 
     def choose(self, candidates: Candidates, budget_cases: int, rng: np.random.Generator) -> Choice:
         """The cases in the order in which they cover the pool; values are distances. Nothing is random."""
-        features, labelled = given(candidates.features, "features"), labelled_of(candidates)
+        features, labelled = candidates.features, candidates.labelled_features
         mean = features.mean(axis=0, dtype=np.float64, keepdims=True)
         first = int(nearest(features, mean.astype(np.float32))[1].argmin()) if len(labelled) == 0 else 0
         chosen, values = k_center(features, labelled, budget_cases, first)

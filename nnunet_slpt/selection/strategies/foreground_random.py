@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnunet_slpt.selection.strategies.base import Candidates, Choice, Strategy, choose_highest
-from nnunet_slpt.selection.strategies.checks import given
 from nnunet_slpt.selection.strategies.parameter_limits import check_number
 from nnunet_slpt.selection.strategies.random import random_order
 
@@ -41,7 +40,7 @@ class ForegroundRandom(Strategy):
 
     def choose(self, candidates: Candidates, budget_cases: int, rng: np.random.Generator) -> Choice:
         """First those with foreground, as far as there are any, then the others."""
-        foreground = given(candidates.foreground_voxels, "foreground_voxels") > 0
+        foreground = candidates.foreground_voxels > 0
         # Rounded first, because 0.07 * 100 is a little more than 7.
         wanted = math.ceil(round(self.foreground_share * budget_cases, 9))
         wanted = min(wanted, int(foreground.sum()))

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnunet_slpt.selection.strategies.base import Candidates, Choice, Strategy, choose_highest
-from nnunet_slpt.selection.strategies.checks import given
-from nnunet_slpt.selection.strategies.diversity import labelled_of
 from nnunet_slpt.selection.strategies.k_center import k_center
 from nnunet_slpt.selection.strategies.parameter_limits import check_number, check_word
 from nnunet_slpt.selection.strategies.uncertainty import PARTS, prompt_uncertainty
@@ -42,7 +40,7 @@ class Hybrid(Strategy):
 
     def choose(self, candidates: Candidates, budget_cases: int, rng: np.random.Generator) -> Choice:
         """In k-center's order; values are uncertainties. Nothing is random."""
-        features, labelled = given(candidates.features, "features"), labelled_of(candidates)
+        features, labelled = candidates.features, candidates.labelled_features
         values = prompt_uncertainty(candidates.scores, self.part)
         size = min(len(values), math.ceil(round(self.pool_factor * budget_cases, 9)))
         ranked = choose_highest(values, size)

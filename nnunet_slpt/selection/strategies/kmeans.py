@@ -11,9 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnunet_slpt.selection.strategies.base import Candidates, Choice, Strategy
-from nnunet_slpt.selection.strategies.checks import given
 from nnunet_slpt.selection.strategies.clusters import choose_from_groups, group_cases
-from nnunet_slpt.selection.strategies.diversity import labelled_of
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class KMeansRepresentatives(Strategy):
 
     def choose(self, candidates: Candidates, budget_cases: int, rng: np.random.Generator) -> Choice:
         """Larger groups first; values are minus the distance to the own group's centre."""
-        features, labelled = given(candidates.features, "features"), labelled_of(candidates)
+        features, labelled = candidates.features, candidates.labelled_features
         groups = group_cases(features, labelled, len(labelled) + budget_cases, rng)
         chosen = choose_from_groups(groups, -groups.distance, budget_cases)
         sizes = groups.sizes[groups.group[chosen]]

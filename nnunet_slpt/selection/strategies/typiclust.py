@@ -11,10 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from nnunet_slpt.selection.strategies.base import Candidates, Choice, Floats, Strategy
-from nnunet_slpt.selection.strategies.checks import given
 from nnunet_slpt.selection.strategies.clusters import choose_from_groups, group_cases
 from nnunet_slpt.selection.strategies.distances import distances
-from nnunet_slpt.selection.strategies.diversity import labelled_of
 from nnunet_slpt.selection.strategies.parameter_limits import check_number
 
 # Each case is compared with this many of its group at most: time grows with the pool and not its square.
@@ -83,7 +81,7 @@ class TypiClust(Strategy):
 
     def choose(self, candidates: Candidates, budget_cases: int, rng: np.random.Generator) -> Choice:
         """Larger groups first; values are typicalities within the own group."""
-        features, labelled = given(candidates.features, "features"), labelled_of(candidates)
+        features, labelled = candidates.features, candidates.labelled_features
         count = min(len(labelled) + budget_cases, self.max_groups)
         groups = group_cases(features, labelled, count, rng)
         values = np.zeros(len(features), np.float32)

@@ -39,7 +39,7 @@ def arrays_of(candidates: Candidates) -> dict[str, Any]:
 def flat(candidates: Candidates, **changes: Any) -> Candidates:
     """Nothing to tell the cases apart by."""
     same = {name: np.full_like(score, 0.5) for name, score in candidates.scores.items()}
-    features = np.full_like(candidates.features, 0.1)  # type: ignore[arg-type]
+    features = np.full_like(candidates.features, 0.1)
     return replace(candidates, **{"features": features, "scores": same, **changes})
 
 
@@ -49,7 +49,7 @@ def odd_candidates(make: Make) -> dict[str, Candidates]:
     return {
         "usual": usual,
         "nothing labelled": make(labelled=0),
-        "labelled not given": make(labelled_features=None),
+        "labelled not given": make(labelled_features=Candidates(()).labelled_features),
         "many labelled": make(labelled=80),
         "one case": make(cases=1),
         "two cases": make(cases=2),
@@ -60,8 +60,8 @@ def odd_candidates(make: Make) -> dict[str, Candidates]:
         "no class": replace(usual, class_entropy=np.empty((30, 0), np.float32)),
         "scores of zero": replace(usual, scores=dict.fromkeys(usual.scores, np.zeros(30, np.float32))),
         "no foreground": replace(usual, foreground_voxels=np.zeros(30, np.float32)),
-        "far from the origin": replace(usual, features=usual.features + 1000),  # type: ignore[operator]
-        "large features": replace(usual, features=usual.features * 1e9),  # type: ignore[operator]
+        "far from the origin": replace(usual, features=usual.features + 1000),
+        "large features": replace(usual, features=usual.features * 1e9),
     }
 
 
@@ -154,15 +154,14 @@ def test_values_do_not_share_memory_with_the_inputs(name: str, candidates: Make)
 @each_strategy
 def test_only_what_it_needs_is_looked_at(name: str, candidates: Make) -> None:
     given = candidates()
-    needs = STRATEGIES[name].needs
-    nothing: dict[str, Any] = {}
-    if "features" not in needs:
-        nothing |= {"features": None, "labelled_features": None}
-    if "predictions" not in needs:
-        nothing |= {"scores": {}, "class_entropy": None}
-    if "labels" not in needs:
-        nothing |= {"foreground_voxels": None}
-    assert choose(name, replace(given, **nothing), 7).chosen == choose(name, given, 7).chosen
+    arrays = {
+        "features": ("features", "labelled_features"),
+        "predictions": ("scores", "class_entropy"),
+        "labels": ("foreground_voxels",),
+    }
+    needed = {array: getattr(given, array) for need in STRATEGIES[name].needs for array in arrays[need]}
+    bare = Candidates(given.names, round_number=given.round_number, **needed)
+    assert choose(name, bare, 7).chosen == choose(name, given, 7).chosen
 
 
 def test_choose_highest_takes_the_first_of_equals_and_nan_last() -> None:

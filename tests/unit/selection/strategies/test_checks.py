@@ -11,7 +11,6 @@ import pytest
 
 from nnunet_slpt.errors import SelectionError
 from nnunet_slpt.selection.strategies import STRATEGIES, Candidates, check_candidates, make_strategy
-from nnunet_slpt.selection.strategies.checks import given
 
 Make = Callable[..., Candidates]
 
@@ -110,11 +109,3 @@ def test_names_out_of_order(names: tuple[str, ...]) -> None:
 def test_empty_pool() -> None:
     with pytest.raises(SelectionError, match="budget does not fit"):
         check("random", Candidates(()), 1)
-
-
-def test_a_strategy_that_was_not_checked_says_what_is_missing(candidates: Make) -> None:
-    assert given(0, "number") == 0
-    for name in ("diversity", "clasp_pe", "foreground_random"):
-        bare = replace(candidates(), features=None, class_entropy=None, foreground_voxels=None)
-        with pytest.raises(SelectionError, match="the candidates have no"):
-            make_strategy(name, {}).choose(bare, 5, np.random.default_rng(0))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from nnunet_slpt.selection.strategies import Candidates, Choice
-from nnunet_slpt.selection.strategies.diversity import Diversity, labelled_of
+from nnunet_slpt.selection.strategies.diversity import Diversity
 
 LINE = np.array([[0.0], [1], [2], [9], [4]], np.float32)  # mean 3.2
 
@@ -17,7 +17,7 @@ def choose(candidates: Candidates, budget: int) -> Choice:
 
 
 def test_begins_with_the_case_nearest_to_the_mean(candidates: Callable[..., Candidates]) -> None:
-    choice = choose(candidates(5, features=LINE, labelled_features=None), 3)
+    choice = choose(candidates(5, features=LINE, labelled_features=LINE[:0]), 3)
     assert choice.chosen == (4, 3, 0)
     assert choice.values.tolist() == [4, 1, 2, 5, 5]
     assert choice.reasons[0] == "Nearest to the average of all cases"
@@ -29,8 +29,3 @@ def test_begins_farthest_from_the_labelled_cases(candidates: Callable[..., Candi
     assert choice.chosen == (4, 2)
     assert choice.values.tolist() == [0, 1, 2, 0, 4]
     assert "distance 4" in choice.reasons[0]
-
-
-def test_labelled_cases_that_are_not_given_are_none(candidates: Callable[..., Candidates]) -> None:
-    assert labelled_of(candidates(labelled_features=None)).shape == (0, 6)
-    assert labelled_of(candidates(labelled=4)).shape == (4, 6)

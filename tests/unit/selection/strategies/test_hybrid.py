@@ -22,7 +22,9 @@ def by_hand(candidates: Callable[..., Candidates], labelled: float | None) -> Ca
     return candidates(
         6,
         features=np.array([[99], [10], [11], [12], [0], [0]], np.float32),
-        labelled_features=None if labelled is None else np.array([[labelled]], np.float32),
+        labelled_features=np.empty((0, 1), np.float32)
+        if labelled is None
+        else np.array([[labelled]], np.float32),
         scores={**candidates(6).scores, "inter_prompt": uncertain, "intra_prompt": ones},
     )
 

@@ -59,7 +59,7 @@ def test_takes_the_dense_middle_not_the_outlier(candidates: Callable[..., Candid
     ring = rng.standard_normal((20, 2)) * 3
     dense = rng.standard_normal((15, 2)) * 0.1 + (1, 1)
     features = np.concatenate((ring, dense, [[25, 0]])).astype(np.float32)  # and an outlier
-    choice = choose(candidates(36, features=features, labelled_features=None), 1, neighbours=5)
+    choice = choose(candidates(36, features=features, labelled_features=features[:0]), 1, neighbours=5)
     assert 20 <= choice.chosen[0] < 35
     assert choice.values[35] == choice.values.min()
 
