@@ -1,4 +1,4 @@
-"""The strategies, one a file.
+"""The strategies, one a file; those that rank by one score share ``ranking``.
 
 They are pure numpy and scikit-learn on arrays: must not import torch or nnU-Net.
 """

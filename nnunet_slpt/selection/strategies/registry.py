@@ -10,17 +10,15 @@ from dataclasses import fields
 from typing import Any
 
 from nnunet_slpt.errors import SelectionError, one_of
-from nnunet_slpt.selection.strategies.bald import Bald
 from nnunet_slpt.selection.strategies.base import Strategy
 from nnunet_slpt.selection.strategies.clasp_pe import ClaspPE
 from nnunet_slpt.selection.strategies.diversity import Diversity
-from nnunet_slpt.selection.strategies.entropy import Entropy
 from nnunet_slpt.selection.strategies.foreground_random import ForegroundRandom
 from nnunet_slpt.selection.strategies.hybrid import Hybrid
 from nnunet_slpt.selection.strategies.kmeans import KMeansRepresentatives
 from nnunet_slpt.selection.strategies.power_bald import PowerBald
-from nnunet_slpt.selection.strategies.prompt_dice import PromptDice
 from nnunet_slpt.selection.strategies.random import Random
+from nnunet_slpt.selection.strategies.ranking import Bald, Entropy, PromptDice
 from nnunet_slpt.selection.strategies.typiclust import TypiClust
 from nnunet_slpt.selection.strategies.uncertainty import Uncertainty
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 
 from nnunet_slpt.selection.strategies import Candidates
-from nnunet_slpt.selection.strategies.bald import Bald
 from nnunet_slpt.selection.strategies.power_bald import PowerBald
 from nnunet_slpt.selection.strategies.power_noise import power_noise
+from nnunet_slpt.selection.strategies.ranking import Bald
 
 
 def test_large_exponent_is_bald(candidates: Callable[..., Candidates]) -> None:
