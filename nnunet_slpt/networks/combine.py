@@ -15,6 +15,7 @@ from torch import Tensor
 def mean_prediction(logits: Tensor, region_based: bool) -> Tensor:
     """Logits whose softmax (sigmoid) is the mean of the K softmax (sigmoid) maps.
 
+    With Y = 1/K · Σ_k softmax(Z_k) they are log Y; with Y = 1/K · Σ_k sigmoid(Z_k), log Y − log(1 − Y).
     Computed in float32 in the log domain, so no probability ever rounds to zero.
 
     Args:
@@ -23,6 +24,9 @@ def mean_prediction(logits: Tensor, region_based: bool) -> Tensor:
 
     Returns:
         (B, C, *S): log mean softmax, or logit mean sigmoid.
+
+    References:
+        How the K predictions of SLPT (arXiv:2308.04911) become one is our choice.
     """
     logits = logits.float()
     if region_based:

@@ -26,6 +26,10 @@ class Hybrid(Strategy):
     Args:
         pool_factor: how many times the budget are looked at.
         part: the uncertainty, as in ``uncertainty``.
+
+    References:
+        The combination is ours. Its parts: the uncertainty of SLPT (arXiv:2308.04911), TESLA; k-center of
+        Sener and Savarese (arXiv:1708.00489), algorithm 1.
     """
 
     pool_factor: float = 3.0
