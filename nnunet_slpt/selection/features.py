@@ -9,11 +9,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-_POOL = {2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d}
+from nnunet_slpt.networks.dimensions import average_pool
+
 STAGES = ("all", "deep_half", "deepest")
 
 
@@ -27,7 +27,7 @@ class FeatureSums:
         """Take in one patch.
 
         Args:
-            stages: features (1, C_s, *S_s) of each stage, finest first.
+            stages: features (1, C_s, *S_s) of each stage, finest first; the patch is a multiple of every S_s.
             inside: (1, 1, *patch), 1 in the image and 0 in what it was padded with, which does not count.
         """
         parts = [_sums(stage.float(), inside) for stage in stages]
@@ -40,7 +40,9 @@ class FeatureSums:
 
 def _sums(stage: Tensor, inside: Tensor) -> Tensor:
     """(3, C): weight, sum, sum of squares."""
-    weight = _POOL[stage.ndim - 2](inside, tuple(stage.shape[2:]))[0]  # type: ignore[arg-type]
+    # Not torch's adaptive pooling, which in 3D knows no MPS.
+    strides = [size // cells for size, cells in zip(inside.shape[2:], stage.shape[2:], strict=True)]
+    weight = average_pool(inside, strides)[0]
     terms = (weight.expand_as(stage[0]), weight * stage[0], weight * stage[0].square())
     return torch.stack([term.flatten(1).sum(1) for term in terms])
 
