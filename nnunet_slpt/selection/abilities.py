@@ -3,28 +3,16 @@
 Owns which networks can. Must not import nnU-Net.
 """
 
-__all__ = ["Disagreeing", "PromptsAsChannels", "encoder_of", "members_of", "without_scale_shift"]
+__all__ = ["PromptsAsChannels", "encoder_of", "members_of", "without_scale_shift"]
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from torch import Tensor, nn
 
 from nnunet_slpt.networks.punet import PUNet
 
 Encoder = Callable[[Tensor], Sequence[Tensor]]
-
-
-@runtime_checkable
-class Disagreeing(Protocol):
-    """A network that predicts one image in several ways: with each prompt, or without parts of its tokens."""
-
-    @property
-    def members(self) -> int:
-        """How many predictions it gives."""
-
-    def predict_prompts(self, x: Tensor) -> Tensor:
-        """Logits (members, B, C, *S)."""
 
 
 def encoder_of(network: nn.Module) -> Encoder | None:
@@ -53,8 +41,8 @@ def without_scale_shift(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def members_of(network: nn.Module) -> int:
-    """How many predictions can be compared; 0 for a network that gives one alone."""
-    return network.members if isinstance(network, Disagreeing) else 0
+    """How many predictions can be compared: one a prompt, or one a subset of a PUNet's tokens; 0 if none."""
+    return int(getattr(network, "members", 0))
 
 
 class PromptsAsChannels(nn.Module):

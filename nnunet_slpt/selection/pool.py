@@ -1,29 +1,18 @@
 """Who may be chosen, who is labelled, who waits: each case of a dataset in exactly one group.
 
-Pure: must not import nnU-Net, nor anything of this package but ``errors``. Looks at no file.
+Looks at no file, and must not import torch or nnU-Net itself.
 """
 
-__all__ = ["NamedCase", "Pool", "divide"]
+__all__ = ["Pool", "divide"]
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
+from nnunet_slpt.datasets.cases import Case
 from nnunet_slpt.errors import SelectionError, some
+from nnunet_slpt.selection.splits import SPLIT_REMEDY, check_known
 
 AT_MOST = 10  # names in an error
-
-
-class NamedCase(Protocol):
-    """What is asked of a case."""
-
-    @property
-    def name(self) -> str:
-        """Its identifier."""
-
-    @property
-    def labelled(self) -> bool:
-        """Whether it has a label that may be seen."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +58,7 @@ class Pool:
 
 
 def divide(
-    cases: Sequence[NamedCase],
+    cases: Sequence[Case],
     *,
     earlier_choices: Sequence[str],
     validation: frozenset[str],
@@ -89,18 +78,19 @@ def divide(
         cases: all of the dataset, in any order.
         earlier_choices: names that earlier rounds chose.
         validation: names of validation cases.
-        excluded: names that the user leaves out; the dataset need not have those that earlier rounds chose.
+        excluded: names that the user leaves out, of the dataset or of those that earlier rounds chose.
         skipped: names whose images cannot be used.
         hide_labels: whether a case has a label is not looked at.
         partial: go on although cases wait for their labels.
 
     Raises:
-        SelectionError: a name that the dataset does not have; a validation case that was chosen earlier or
-            is excluded; cases that wait for their labels, and not ``partial``; no candidate.
+        SelectionError: a validation case, or one chosen earlier and not excluded, that the dataset does not
+            have; a validation case that was chosen earlier or is excluded; cases that wait for their labels,
+            and not ``partial``; no candidate.
     """
     names = {case.name for case in cases}
     chosen = frozenset(earlier_choices)
-    _check_names(names, chosen, validation, excluded, skipped)
+    _check_names(names, chosen, validation, excluded)
     rest = names - excluded - skipped - validation
     labelled = rest & (chosen if hide_labels else {case.name for case in cases if case.labelled})
     waiting = rest & chosen - labelled
@@ -127,32 +117,17 @@ def divide(
 
 
 def _check_names(
-    names: Collection[str],
-    chosen: frozenset[str],
-    validation: frozenset[str],
-    excluded: frozenset[str],
-    skipped: frozenset[str],
+    names: set[str], chosen: frozenset[str], validation: frozenset[str], excluded: frozenset[str]
 ) -> None:
-    _check_known(
-        names,
-        chosen - excluded,
-        "chosen by earlier rounds",
-        "Put their images back, leave them out for good (--exclude), or undo the round (--undo).",
-    )
-    _check_known(names, validation, "for validation", "Correct the --val file or splits_final.json.")
-    _check_known(names, excluded - chosen, "to be excluded", "Correct the --exclude file.")
-    _check_known(names, skipped, "to be skipped", "Read the dataset again.")
+    gone = chosen - excluded - names
+    if gone:
+        raise SelectionError(
+            f"{len(gone)} cases that earlier rounds chose are no longer in the dataset: {_first(gone)}. Put "
+            "their images back, leave them out for good (--exclude), or undo the round (--undo)."
+        )
+    check_known(validation, names, "splits_final.json", SPLIT_REMEDY)
     _check_apart(chosen & validation, "chosen by an earlier round to train with")
     _check_apart(excluded & validation, "to be excluded")
-
-
-def _check_known(known: Collection[str], names: Collection[str], role: str, remedy: str) -> None:
-    unknown = set(names) - set(known)
-    if unknown:
-        raise SelectionError(
-            f"The dataset has no {_first(unknown)} ({len(unknown)} of {len(names)} {role}), expected names "
-            f"of its {len(known)} cases such as {some(sorted(known), 3)}. {remedy}"
-        )
 
 
 def _check_apart(names: Collection[str], other: str) -> None:

@@ -22,6 +22,7 @@ FEWEST_CASES = 2  # nnUNetTrainerSLPT refuses a fold with fewer training cases
 SPLIT_FORMAT = 'nnU-Net\'s: [{"train": [names], "val": [names]}, ...]'
 SPLIT_REMEDY = "Correct it, or move it away and name the validation cases with --val."
 NAMES_FORMAT = "a JSON list of names, or a text file with one name a line"
+NAMES_REMEDY = "Names go without channel number and file ending."
 
 
 @dataclass(frozen=True)
@@ -157,13 +158,16 @@ def read_names(file: Path, known: Collection[str]) -> tuple[str, ...]:
     return tuple(sorted(content))
 
 
-def check_known(names: Iterable[str], known: Collection[str], source: str) -> None:
+def check_known(
+    names: Iterable[str], known: Collection[str], source: str, remedy: str = NAMES_REMEDY
+) -> None:
     """Refuse names that are not the dataset's.
 
     Args:
         names: to be checked.
         known: the names of the dataset's cases.
         source: who names them, for the message.
+        remedy: what to do, for the message.
 
     Raises:
         SelectionError: with the closest known name beside each unknown one.
@@ -178,7 +182,7 @@ def check_known(names: Iterable[str], known: Collection[str], source: str) -> No
         words.append(f"{name!r}" + (f" (did you mean {close[0]!r}?)" if close else ""))
     raise SelectionError(
         f"{source} names {len(unknown)} case(s) that the dataset has not: {some(words)}. It has "
-        f"{len(listed)} cases, {some(listed, 3)}. Names go without channel number and file ending."
+        f"{len(listed)} cases, {some(listed, 3)}. {remedy}"
     )
 
 

@@ -1,16 +1,15 @@
 """The worklist for the people who annotate: ``to_annotate.csv``.
 
-Makes its text alone; ``round_store`` writes it. Must not import torch or nnU-Net.
+Makes its text alone; ``round_store`` writes it. Must not import torch or nnU-Net itself.
 """
 
-__all__ = ["Annotatable", "worklist_text"]
+__all__ = ["worklist_text"]
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Protocol
+from collections.abc import Mapping
 
+from nnunet_slpt.datasets.cases import Case
 from nnunet_slpt.errors import SelectionError
 from nnunet_slpt.selection.rounds import Round
 
@@ -18,19 +17,7 @@ COLUMNS = ("rank", "case", "images", "value", "reason", "label_file")
 BETWEEN_IMAGES = "; "
 
 
-class Annotatable(Protocol):
-    """What the worklist has to know of a case."""
-
-    @property
-    def images(self) -> Sequence[Path]:
-        """Its image files, by channel."""
-
-    @property
-    def label(self) -> Path:
-        """The label file to be written."""
-
-
-def worklist_text(one: Round, cases: Mapping[str, Annotatable]) -> str:
+def worklist_text(one: Round, cases: Mapping[str, Case]) -> str:
     """One line for each chosen case, the most wanted first; image files share a column, separated by ``; ``.
 
     Args:

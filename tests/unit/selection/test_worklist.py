@@ -2,27 +2,23 @@
 
 import csv
 import io
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from some_rounds import round_of
 
+from nnunet_slpt.datasets import Case
 from nnunet_slpt.errors import SelectionError
 from nnunet_slpt.selection.rounds import ScoredCase
 from nnunet_slpt.selection.worklist import worklist_text
 
-
-@dataclass(frozen=True)
-class Case:
-    images: tuple[Path, ...]
-    label: Path
-
-
 NAMES = ["Fall ä, 2", 'the "odd" one', "two\nlines", "plain", "left"]
 CASES = {
     name: Case(
-        (Path(f"im/{name}_0000.nii.gz"), Path(f"im/{name}_0001.nii.gz")), Path(f"labelsTr/{name}.nii.gz")
+        name,
+        (Path(f"im/{name}_0000.nii.gz"), Path(f"im/{name}_0001.nii.gz")),
+        Path(f"labelsTr/{name}.nii.gz"),
+        labelled=False,
     )
     for name in NAMES
 }
