@@ -41,8 +41,6 @@ def _run(arguments: argparse.Namespace) -> int:
         )
     if arguments.undo:
         return _undo(arguments)
-    if arguments.n == "" or (arguments.n is None and not arguments.prelabel):
-        raise SelectionError("-n is missing: how many cases to choose, such as -n 10 or -n 5%.")
     request = _request(arguments)
     _set_threads(request.device)
     from nnunet_slpt.selection.handover.prelabel import prelabel
@@ -50,7 +48,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
     # With --json, stdout is for the JSON alone, and nnU-Net prints as well.
     with redirect_stdout(sys.stderr if arguments.json else sys.stdout):
-        made = select(request) if request.budget else prelabel(request)
+        made = prelabel(request) if request.budget is None else select(request)
     if made is not None and arguments.json:
         print(json.dumps(asdict(made), indent=1))
     elif made is not None:
@@ -90,7 +88,7 @@ def _set_threads(device: str) -> None:
 def _request(arguments: argparse.Namespace) -> Request:
     return Request(
         dataset=arguments.d,
-        budget=arguments.n or "",
+        budget=arguments.n,
         model_folder=arguments.m,
         trainer=arguments.tr,
         plans=arguments.p,

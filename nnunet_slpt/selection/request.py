@@ -21,8 +21,8 @@ class Request:
 
     Args:
         dataset: name or number, as nnU-Net's ``-d``.
-        budget: a number of cases, or a percentage of the pool such as ``5%``; empty to choose none and only
-            pre-label the last round.
+        budget: a number of cases, or a percentage of the pool such as ``5%``; ``None`` to choose none and
+            only pre-label the last round.
         model_folder: of a trained nnU-Net; ``None`` looks in ``nnUNet_results`` for the three names.
         trainer: of the model.
         plans: of the model.
@@ -51,11 +51,11 @@ class Request:
         prelabel: write a predicted segmentation of each chosen case, for the annotators to correct.
 
     Raises:
-        SelectionError: a value is out of range.
+        SelectionError: a value is out of range, or there is nothing to do.
     """
 
     dataset: str
-    budget: str
+    budget: str | None = None
     model_folder: Path | None = None
     trainer: str = "nnUNetTrainerSLPT"
     plans: str = "nnUNetPlans"
@@ -84,6 +84,8 @@ class Request:
     prelabel: bool = False
 
     def __post_init__(self) -> None:
+        if self.budget is None and not self.prelabel:
+            raise SelectionError("-n is missing: how many cases to choose, such as -n 10 or -n 5%.")
         if self.device not in DEVICES:
             raise SelectionError(f"{one_of('device', self.device, DEVICES)}.")
         _require(0 < self.step_size <= 1, "-step_size", self.step_size, "more than 0 and at most 1")

@@ -6,7 +6,7 @@ Owns which pass a strategy's needs ask for. Must not import nnU-Net itself.
 __all__ = ["Sight"]
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ from tqdm import tqdm
 from nnunet_slpt.datasets.cases import Case
 from nnunet_slpt.errors import SelectionError, one_of
 from nnunet_slpt.selection.features import STAGES, feature_matrix
-from nnunet_slpt.selection.image_keys import usable_images
 from nnunet_slpt.selection.labels import count_foreground
 from nnunet_slpt.selection.maps import check_reader, on_image_grid, write_map
 from nnunet_slpt.selection.network import Model
@@ -40,14 +39,17 @@ class Sight:
         cases: by name.
         dataset_json: of the raw dataset.
         folder: of the caches.
-        image_keys: name → hash of the images' content, of the cases that can be looked at: ``check_images``.
     """
 
     request: Request
     cases: Mapping[str, Case]
     dataset_json: Mapping[str, Any]
     folder: Path
-    image_keys: dict[str, str] = field(default_factory=dict, init=False)
+
+    def uses_model(self, strategy: Strategy) -> bool:
+        """Whether the strategy, or what is written beside the round, needs the network."""
+        looks = {"features", "predictions"} & strategy.needs
+        return bool(looks) or self.request.save_maps or self.request.prelabel
 
     def check(self, strategy: Strategy) -> None:
         """Refuse a model that cannot tell what the strategy needs.
@@ -62,7 +64,7 @@ class Sight:
         ):
             if got not in known:
                 raise SelectionError(f"{one_of(kind, got, known)}.")
-        if {"features", "predictions"} & strategy.needs or self.request.save_maps:
+        if self.uses_model(strategy):
             self.model.check_fits(self.dataset_json)
         if "features" in strategy.needs:
             self.model.check_encoder()
@@ -72,31 +74,12 @@ class Sight:
             self.model.check_prompts("--save_maps")
             check_reader(self.model.predictor)
 
-    def check_images(self, names: Sequence[str]) -> frozenset[str]:
-        """Read the images of cases, unless they are known.
-
-        Args:
-            names: of the cases.
-
-        Returns:
-            The names of those that cannot be used and are left out.
-
-        Raises:
-            DatasetError: images that cannot be used, unless they are skipped.
-        """
-        cases = [self.cases[name] for name in names]
-        keys, skipped = usable_images(cases, self.dataset_json, self.folder, self.request)
-        self.image_keys.update(keys)
-        return skipped
-
-    def about(self, predicts: bool) -> dict[str, Any] | None:
-        """The model, as a round tells it; ``None`` if none was needed.
+    def about(self, predicts: bool) -> dict[str, Any]:
+        """The model, as a round tells it.
 
         Args:
             predicts: its predictions count; then the sliding window, which changes them, is told as well.
         """
-        if not self.has_model:
-            return None
         checkpoints = [str(file.relative_to(self.model.folder)) for file in self.model.checkpoints]
         about = {"folder": str(self.model.folder), "checkpoints": checkpoints, "sha256": self.model.sha256}
         return about | ({"window": self.model.window} if predicts else {})
@@ -116,7 +99,9 @@ class Sight:
         same = (one.model or {}).get("sha256") == self.model.sha256
         return [file.parent.name for file in self.model.checkpoints if same or file.stat().st_mtime < made_at]
 
-    def candidates(self, strategy: Strategy, pool: Pool, round_number: int) -> Candidates:
+    def candidates(
+        self, strategy: Strategy, pool: Pool, round_number: int, image_keys: Mapping[str, str]
+    ) -> Candidates:
         """The pool's candidates with what the strategy needs.
 
         For features, a case that waits for its label counts as labelled: its kind is being drawn.
@@ -125,16 +110,17 @@ class Sight:
             strategy: that will choose.
             pool: whose candidates may be chosen.
             round_number: of the round to be made.
+            image_keys: from ``usable_images``, of all cases that the strategy needs.
         """
         names = pool.candidates
-        self.see(strategy, pool)
+        self.see(strategy, pool, image_keys)
         known: dict[str, Any] = {}
         if "features" in strategy.needs:
-            seen = self._passes.features([*names, *pool.covered])
+            seen = self._passes(image_keys).features([*names, *pool.covered])
             matrix = feature_matrix(seen, self.request.stages)
             known |= {"features": matrix[: len(names)], "labelled_features": matrix[len(names) :]}
         if "predictions" in strategy.needs:
-            uncertain = self._passes.uncertainty(names)
+            uncertain = self._passes(image_keys).uncertainty(names)
             columns = {measure: f"{measure}/{self.request.aggregation}" for measure in MEASURES}
             columns["prompt_dice"] = "prompt_dice"
             known["scores"] = {
@@ -148,17 +134,22 @@ class Sight:
             )
         return Candidates(tuple(names), round_number=round_number, **known)
 
-    def see(self, strategy: Strategy, pool: Pool) -> int:
+    def see(self, strategy: Strategy, pool: Pool, image_keys: Mapping[str, str]) -> int:
         """Fill the caches with what the strategy needs of the cases whose images were checked.
+
+        Args:
+            strategy: that will choose.
+            pool: whose candidates may be chosen.
+            image_keys: from ``usable_images``.
 
         Returns:
             How many cases these are.
         """
         features = {*pool.candidates, *pool.covered} if "features" in strategy.needs else set()
         uncertain = set(pool.candidates) if "predictions" in strategy.needs else set()
-        mine = sorted((features | uncertain) & self.image_keys.keys())
+        mine = sorted((features | uncertain) & image_keys.keys())
         if mine:
-            self._passes.see(
+            self._passes(image_keys).see(
                 features=[name for name in mine if name in features],
                 uncertainty=[name for name in mine if name in uncertain],
             )
@@ -173,11 +164,6 @@ class Sight:
             for measure in MEASURES:
                 drawn = on_image_grid(maps[measure], properties, self.model.predictor)
                 write_map(drawn, images[name][0], folder / f"{name}_{measure}.nii.gz")
-
-    @property
-    def has_model(self) -> bool:
-        """Whether there was a need."""
-        return "model" in vars(self)
 
     @cached_property
     def model(self) -> Model:
@@ -195,13 +181,12 @@ class Sight:
             asked.mirroring,
         )
 
-    @cached_property
-    def _passes(self) -> Passes:
+    def _passes(self, image_keys: Mapping[str, str]) -> Passes:
         return Passes(
             self.model,
             self.folder / "seen",
             {name: case.images for name, case in self.cases.items()},
-            self.image_keys,
+            image_keys,
             self.request.preprocessing,
             self.request.scoring,
         )

@@ -17,6 +17,7 @@ from nnunet_slpt.errors import SelectionError, SLPTError
 from nnunet_slpt.selection.budget import parse_budget
 from nnunet_slpt.selection.desk import Desk
 from nnunet_slpt.selection.handover.prelabel import check_prelabel, write_prelabels
+from nnunet_slpt.selection.image_keys import usable_images
 from nnunet_slpt.selection.pool import Pool, divide
 from nnunet_slpt.selection.request import Request
 from nnunet_slpt.selection.rounds import Round, ScoredCase
@@ -55,8 +56,8 @@ def select(request: Request, say: Say = print) -> Round | None:
         _share_work(request, desk, say)
         return None
     with desk.store.exclusive():
-        pool, budget, strategy, sight = _decide(request, desk, say)
-        candidates = sight.candidates(strategy, pool, len(desk.rounds))
+        pool, budget, strategy, sight, image_keys = _decide(request, desk, say)
+        candidates = sight.candidates(strategy, pool, len(desk.rounds), image_keys)
         check_candidates(strategy, candidates, budget)
         number = candidates.round_number
         choice = strategy.choose(candidates, budget, np.random.default_rng([request.seed, number]))
@@ -100,7 +101,7 @@ def _hand_out(request: Request, desk: Desk, sight: Sight, made: Round, say: Say)
         ) from error
 
 
-def _decide(request: Request, desk: Desk, say: Say) -> tuple[Pool, int, Strategy, Sight]:
+def _decide(request: Request, desk: Desk, say: Say) -> tuple[Pool, int, Strategy, Sight, dict[str, str]]:
     """Everything that can be said before the network looks at a case."""
     desk.check_mode()
     earlier = [name for one in desk.rounds for name in one.chosen]
@@ -125,15 +126,16 @@ def _decide(request: Request, desk: Desk, say: Say) -> tuple[Pool, int, Strategy
     sight.check(strategy)
     if request.prelabel:
         check_prelabel(sight)
-    if sight.has_model:
+    if sight.uses_model(strategy):
         predicts = "predictions" in strategy.needs or request.prelabel or request.save_maps
         _tell_of_model(sight, desk, pool, predicts, say)
-    needed = sorted({*pool.candidates, *pool.covered})
-    skipped = sight.check_images(needed[request.part :: request.parts])
+    needed = [desk.cases[name] for name in sorted({*pool.candidates, *pool.covered})]
+    share = needed[request.part :: request.parts]
+    image_keys, skipped = usable_images(share, desk.dataset_json, desk.store.folder, request)
     if skipped:
         say(f"Left out, because their images cannot be used: {', '.join(sorted(skipped))}.")
         pool = divided(skipped=skipped)
-    return pool, _budget(request, pool, earlier), strategy, sight
+    return pool, _budget(request, pool, earlier), strategy, sight, image_keys
 
 
 def _tell_of_model(sight: Sight, desk: Desk, pool: Pool, predicts: bool, say: Say) -> None:
@@ -153,7 +155,7 @@ def _tell_of_model(sight: Sight, desk: Desk, pool: Pool, predicts: bool, say: Sa
 def _budget(request: Request, pool: Pool, earlier: Sequence[str]) -> int:
     """A percentage is of all that were ever in the pool, so that it means the same in every round."""
     ever = {*pool.candidates, *earlier}
-    budget = parse_budget(request.budget, len(ever))
+    budget = parse_budget(str(request.budget), len(ever))
     if budget > len(pool.candidates):
         raise SelectionError(
             f"-n {request.budget} asks for {budget} cases, and there are {len(pool.candidates)} left to "
@@ -166,8 +168,8 @@ def _budget(request: Request, pool: Pool, earlier: Sequence[str]) -> int:
 
 def _share_work(request: Request, desk: Desk, say: Say) -> None:
     """Let the network see every ``parts``-th case; whoever calls without parts finds all of it done."""
-    pool, _, strategy, sight = _decide(request, desk, say)
-    seen = sight.see(strategy, pool)
+    pool, _, strategy, sight, image_keys = _decide(request, desk, say)
+    seen = sight.see(strategy, pool, image_keys)
     say(f"Part {request.part} of {request.parts}: {seen} cases seen. When all are done, call without parts.")
 
 
@@ -206,7 +208,7 @@ def _round(
         parameters=strategy.parameters(),
         budget_cases=len(choice.chosen),
         versions={"nnunet_slpt": __version__} | {name: importlib.metadata.version(name) for name in PACKAGES},
-        model=sight.about("predictions" in strategy.needs),
+        model=sight.about("predictions" in strategy.needs) if sight.uses_model(strategy) else None,
         settings={
             "asked_for": request.strategy,
             "aggregation": request.aggregation,

@@ -62,8 +62,7 @@ def sight(tmp_path: Path, model: FakeModel) -> Sight:
 
 
 def test_cases_that_wait_are_centres_like_labelled_ones(sight: Sight, model: FakeModel) -> None:
-    sight.image_keys.update({name: name for name in "abcdefg"})
-    given = sight.candidates(make_strategy("diversity", {}), POOL, 1)
+    given = sight.candidates(make_strategy("diversity", {}), POOL, 1, {name: name for name in "abcdefg"})
     assert model.seen == list("abcdefg")
     assert given.names == tuple("abcd")
     together = np.concatenate([given.features, given.labelled_features])
@@ -72,14 +71,31 @@ def test_cases_that_wait_are_centres_like_labelled_ones(sight: Sight, model: Fak
 
 
 def test_only_cases_whose_images_were_checked_are_looked_at(sight: Sight, model: FakeModel) -> None:
-    sight.image_keys.update({name: name for name in "bfh"})
-    assert sight.see(make_strategy("diversity", {}), POOL) == 2
+    assert sight.see(make_strategy("diversity", {}), POOL, {name: name for name in "bfh"}) == 2
     assert model.seen == ["b", "f"]
 
 
 def test_for_maps_too_the_model_has_to_fit(sight: Sight) -> None:
     with pytest.raises(SelectionError, match="second stage of a cascade"):
         sight.check(make_strategy("random", {}))
+
+
+@pytest.mark.parametrize(
+    ("strategy", "asked", "uses"),
+    [
+        ("random", {}, False),
+        ("foreground_random", {}, False),
+        ("random", {"save_maps": True}, True),
+        ("random", {"prelabel": True}, True),
+        ("kmeans", {}, True),
+        ("entropy", {}, True),
+    ],
+)
+def test_the_model_is_used_where_something_needs_it(
+    tmp_path: Path, strategy: str, asked: dict[str, Any], uses: bool
+) -> None:
+    one = Sight(Request(dataset="1", budget="2", **asked), {}, {}, tmp_path)
+    assert one.uses_model(make_strategy(strategy, {})) is uses
 
 
 def test_the_window_is_told_where_it_matters(sight: Sight, model: FakeModel) -> None:
