@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from nnunet_slpt.datasets.cases import Case
 from nnunet_slpt.errors import SelectionError, one_of
+from nnunet_slpt.label_outputs import class_names
 from nnunet_slpt.selection.features import STAGES, feature_matrix
 from nnunet_slpt.selection.labels import count_foreground
 from nnunet_slpt.selection.maps import check_reader, on_image_grid, write_map
@@ -127,6 +128,7 @@ class Sight:
                 measure: np.array([case.scores[column] for case in uncertain], np.float32)
                 for measure, column in columns.items()
             }
+            known["classes"] = class_names(self.model.predictor.dataset_json["labels"])
             known["class_entropy"] = np.stack([case.class_entropy for case in uncertain]).astype(np.float32)
         if "labels" in strategy.needs:
             known["foreground_voxels"] = count_foreground(

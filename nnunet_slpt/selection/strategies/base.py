@@ -37,6 +37,7 @@ class Candidates:
             where a case has none of it; for strategies that need ``predictions``.
         foreground_voxels: (N,), counted in the labels; for strategies that need ``labels``.
         round_number: 0 for the first selection.
+        classes: C names, of the columns of ``class_entropy``; for reasons in words.
     """
 
     names: tuple[str, ...]
@@ -46,6 +47,7 @@ class Candidates:
     class_entropy: Floats = field(default_factory=_no_rows)
     foreground_voxels: Floats = field(default_factory=_no_rows)
     round_number: int = 0
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

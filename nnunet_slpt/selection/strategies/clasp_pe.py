@@ -64,8 +64,8 @@ class ClaspPE(Strategy):
         chosen: dict[int, str] = {}
         for column, share in self._shares(by_class, budget_cases, rng):
             noisy = power_noise(by_class[:, column], beta, rng)
-            words = f"where structure {column + 1} is predicted"
-            chosen |= _best_of_the_rest(noisy, share, chosen, words)
+            name = candidates.classes[column] if candidates.classes else f"structure {column + 1}"
+            chosen |= _best_of_the_rest(noisy, share, chosen, f"where {name} is predicted")
         chosen |= _best_of_the_rest(whole, budget_cases - len(chosen), chosen, "in the whole case")
         return Choice(tuple(chosen), entropy.astype(np.float32), tuple(chosen.values()))
 

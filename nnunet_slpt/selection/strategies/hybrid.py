@@ -52,8 +52,9 @@ class Hybrid(Strategy):
         first = int(np.searchsorted(rows, ranked[0]))
         chosen = [int(row) for row in rows[k_center(features[rows], labelled, budget_cases, first)[0]]]
         rank = {row: place for place, row in enumerate(ranked, 1)}
-        reasons = tuple(
-            f"Rank {rank[row]} of {len(values)} by {PARTS[self.part]}, and unlike the other cases"
-            for row in chosen
-        )
+        ranks = [f"Rank {rank[row]} of {len(values)} by {PARTS[self.part]}" for row in chosen]
+        unlike = f"; of the first {size}, the least like any labelled or chosen case"
+        # Where nothing is labelled, the first is like or unlike none.
+        alone = 1 if len(labelled) == 0 else 0
+        reasons = (*ranks[:alone], *(words + unlike for words in ranks[alone:]))
         return Choice(tuple(chosen), values, reasons)

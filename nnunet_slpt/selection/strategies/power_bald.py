@@ -38,5 +38,5 @@ class PowerBald(Strategy):
         """The highest of log BALD + Gumbel / β first; values are BALD alone."""
         bald = candidates.scores["inter_prompt"]
         noisy = power_noise(bald, self.beta, rng)
-        what = "how much the prompts' predictions disagree, with chance mixed in"
+        what = "how much the model's predictions disagree, with chance mixed in"
         return replace(highest(noisy, budget_cases, what), values=bald.astype(np.float32))

@@ -46,7 +46,7 @@ class Entropy(_ByOneScore):
 
     name = "entropy"
     score = "entropy"
-    words = "how unsure the prediction is (entropy)"
+    words = "how unsure the model is"
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Bald(_ByOneScore):
 
     name = "bald"
     score = "inter_prompt"
-    words = "how much the prompts' predictions disagree"
+    words = "how much the model's predictions disagree"
 
 
 @dataclass(frozen=True)
@@ -79,4 +79,4 @@ class PromptDice(_ByOneScore):
 
     name = "prompt_dice"
     score = "prompt_dice"
-    words = "how little the prompts' segmentations overlap"
+    words = "how little the model's segmentations overlap"

@@ -14,11 +14,11 @@ from nnunet_slpt.selection.strategies.base import Candidates, Choice, Floats, St
 from nnunet_slpt.selection.strategies.parameter_limits import check_word
 from nnunet_slpt.selection.strategies.ranking import highest
 
-PARTS = {
-    "inter_prompt": "how far the prompts' predictions lie apart",
-    "intra_prompt": "how unsure each prompt's prediction is of itself",
-    "product": "how far the prompts' predictions lie apart, times how unsure they are",
-    "sum": "how far the prompts' predictions lie apart, plus how unsure they are",
+PARTS = {  # in words that a clinician reads
+    "inter_prompt": "how much the model's predictions disagree",
+    "intra_prompt": "how unsure each of the model's predictions is",
+    "product": "how unsure the model is",
+    "sum": "how unsure the model is",
 }
 
 

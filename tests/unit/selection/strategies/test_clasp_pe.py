@@ -45,6 +45,15 @@ def test_each_class_takes_its_own_and_the_rest_goes_by_the_total(
     }
 
 
+def test_classes_are_called_by_their_names(candidates: Callable[..., Candidates]) -> None:
+    given = candidates(10, **by_hand(), classes=("liver", "lesion", "cyst"))
+    reasons = choose(given, 4, class_share=1).reasons
+    assert {reason.split(",")[0] for reason in reasons} == {
+        "Among the least sure predictions where liver is predicted",
+        "Among the least sure predictions where lesion is predicted",
+    }
+
+
 def test_what_cannot_be_divided_goes_to_a_random_class(candidates: Callable[..., Candidates]) -> None:
     given = candidates(10, **by_hand())
     choices = [set(choose(given, 3, seed, class_share=1).chosen) for seed in range(40)]

@@ -10,7 +10,7 @@ import numpy as np
 from nnunet_slpt.selection.strategies import Candidates
 from nnunet_slpt.selection.strategies.diversity import Diversity
 from nnunet_slpt.selection.strategies.hybrid import Hybrid
-from nnunet_slpt.selection.strategies.uncertainty import Uncertainty
+from nnunet_slpt.selection.strategies.uncertainty import PARTS, Uncertainty
 
 RNG = np.random.default_rng(0)
 
@@ -32,13 +32,16 @@ def by_hand(candidates: Callable[..., Candidates], labelled: float | None) -> Ca
 def test_most_uncertain_and_then_farthest(candidates: Callable[..., Candidates]) -> None:
     choice = Hybrid(pool_factor=2).choose(by_hand(candidates, labelled=0), 2, RNG)
     assert choice.chosen == (3, 1)
-    assert "Rank 2 of 6" in choice.reasons[0]
-    assert "Rank 4 of 6" in choice.reasons[1]
+    unlike = "; of the first 4, the least like any labelled or chosen case"
+    assert choice.reasons == tuple(f"Rank {rank} of 6 by {PARTS['product']}{unlike}" for rank in (2, 4))
     assert choice.values[5] == np.float32(0.95)
 
 
 def test_begins_with_the_most_uncertain_if_nothing_is_labelled(candidates: Callable[..., Candidates]) -> None:
-    assert Hybrid(pool_factor=2).choose(by_hand(candidates, labelled=None), 2, RNG).chosen == (5, 3)
+    choice = Hybrid(pool_factor=2).choose(by_hand(candidates, labelled=None), 2, RNG)
+    assert choice.chosen == (5, 3)
+    assert choice.reasons[0] == "Rank 1 of 6 by how unsure the model is"
+    assert choice.reasons[1].endswith("; of the first 4, the least like any labelled or chosen case")
 
 
 def test_between_uncertainty_and_diversity(candidates: Callable[..., Candidates]) -> None:
