@@ -18,6 +18,7 @@ from typing import Any
 from nnunet_slpt.command import answer
 from nnunet_slpt.errors import SelectionError
 from nnunet_slpt.selection.request import DEVICES, Request
+from nnunet_slpt.selection.strategies import STRATEGIES, TESLA
 
 DESCRIPTION = """Choose the next cases to annotate and write splits_final.json.
 
@@ -149,11 +150,28 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_choice(group: Any) -> None:
     add = group.add_argument
-    add("-strategy", default="tesla", help="one, or two in tandem; default: tesla, kmeans+hybrid")
+    add(
+        "-strategy",
+        default=TESLA,
+        metavar="NAME",
+        help=f"{', '.join((TESLA, *STRATEGIES))}; or two joined by +: the first until cases are labelled, "
+        "then the second (default: tesla, which is kmeans+hybrid)",
+    )
     add("--set", nargs="+", default=[], metavar="NAME=VALUE", help="parameters of the strategy")
-    add("-aggregation", default="classes", help="voxels to a case: classes, foreground, top, mean, sum")
-    add("-stages", default="deep_half", help="of the encoder, for features: all, deep_half, deepest")
-    add("--seed", type=int, default=0)
+    add(
+        "-aggregation",
+        default="classes",
+        metavar="NAME",
+        help="how voxel uncertainties become one score per case: classes, foreground, top, mean or sum "
+        "(default: classes)",
+    )
+    add(
+        "-stages",
+        default="deep_half",
+        metavar="NAME",
+        help="encoder stages whose features are compared: all, deep_half or deepest (default: deep_half)",
+    )
+    add("--seed", type=int, default=0, help="of everything random (default: 0)")
     add("--dry_run", action="store_true", help="choose and print, but write no round and no split")
     add("--save_maps", action="store_true", help="write uncertainty maps of the chosen cases (NIfTI)")
     add(
@@ -169,7 +187,7 @@ def _add_cases(group: Any) -> None:
     add("--val", type=Path, metavar="FILE", help="names of cases that validate and are never chosen")
     add("--exclude", type=Path, metavar="FILE", help="names of cases that are never chosen")
     add("--hide_labels", action="store_true", help="research: only what earlier rounds chose is labelled")
-    add("--partial", action="store_true", help="go on although chosen cases still wait for labels")
+    add("--partial", action="store_true", help="continue even if chosen cases are not labelled yet")
     add("--skip_unreadable", action="store_true", help="leave out cases whose images cannot be used")
 
 
@@ -186,8 +204,13 @@ def _add_model(group: Any) -> None:
     add("-c", default="3d_fullres", help="configuration (default: 3d_fullres)")
     add("-f", nargs="+", metavar="FOLD", help="folds (default: all there are)")
     add("-chk", default="checkpoint_final.pth", help="checkpoint (default: checkpoint_final.pth)")
-    add("-device", default="cuda", choices=DEVICES)
-    add("-npp", type=int, default=3, help="processes for reading and preprocessing (default: 3)")
+    add("-device", default="cuda", choices=DEVICES, help="where the network runs (default: cuda)")
+    add(
+        "-npp",
+        type=int,
+        default=3,
+        help="processes for reading and preprocessing (default: 3; 0: no extra processes)",
+    )
     add("-nps", type=int, default=3, help="threads for scoring (default: 3)")
     add("-step_size", type=float, default=0.5, help="of the sliding window (default: 0.5)")
     add("--disable_tta", action="store_true", help="no mirroring: up to 8 times faster")
