@@ -19,6 +19,10 @@ endif
 endif
 endif
 
+ifneq ($(words $(VENV)),1)
+$(error VENV="$(VENV)" has spaces, expected a folder without any)
+endif
+
 .PHONY: help venv test lint demo campaign bench clean
 
 help:
@@ -35,6 +39,8 @@ $(RUN):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
 	  echo "Python 3.10 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
 	       "Name another one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@test ! -e $(VENV) || { echo "$(VENV) is there, but $(RUN) is not: no Python environment." \
+	  "Remove it, or make one beside it: make $(MAKECMDGOALS) VENV=.venv-new" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 # Stamps: pip runs again only when setup.cfg has changed.
@@ -60,10 +66,10 @@ test: lint
 	$(RUN) -m pytest --cov -n auto --maxprocesses 4 --dist loadfile
 
 demo: $(VENV)/.installed
-	$(RUN) examples/demo/run.py $(if $(DATA),--data "$(DATA)") $(if $(OUTPUT),--output "$(OUTPUT)")
+	$(RUN) examples/demo/run.py $(if $(findstring command,$(origin DATA)),--data "$(DATA)") $(if $(findstring command,$(origin OUTPUT)),--output "$(OUTPUT)")
 
 campaign: $(VENV)/.installed
-	$(RUN) examples/demo/campaign.py $(if $(DATA),--data "$(DATA)") $(if $(OUTPUT),--output "$(OUTPUT)")
+	$(RUN) examples/demo/campaign.py $(if $(findstring command,$(origin DATA)),--data "$(DATA)") $(if $(findstring command,$(origin OUTPUT)),--output "$(OUTPUT)")
 
 bench: $(VENV)/.installed
 	$(RUN) benchmarks/step.py
