@@ -4,10 +4,9 @@ A cell is one training: a method, a strategy, a budget, a seed. Whoever runs the
 Must not import nnU-Net, trainers, planners or selection.
 """
 
-__all__ = ["COSTS", "Cell", "Folder", "PoolCase", "Scores", "read_cells"]
+__all__ = ["COSTS", "FORMAT", "Cell", "CellKey", "Folder", "PoolCase", "Scores", "read_cells"]
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +16,7 @@ from nnunet_slpt.errors import EvaluationError
 from nnunet_slpt.evaluation.scores import METRICS
 from nnunet_slpt.files import read_bytes
 
-FORMAT = 1
+FORMAT = 1  # of a cell's file
 COSTS = (
     "tuned_parameters",
     "parameters",
@@ -26,7 +25,7 @@ COSTS = (
     "predict_seconds",
     "peak_memory_bytes",
 )
-KINDS = {dict: "an object", list: "a list", str: "text", int: "a whole number"}
+SHOWN = ("labelled", "settings", "versions", "machine", "command")
 
 Scores = Mapping[str, Mapping[str, float | None]]  # class → metric → number
 
@@ -44,27 +43,41 @@ class PoolCase:
     dice: float | None
 
 
-@dataclass(frozen=True, eq=False)
-class Cell:
-    """One finished training.
+@dataclass(frozen=True)
+class CellKey:
+    """What tells a training from the others of its experiment, and names its file.
 
     Args:
         method: how it was tuned.
         strategy: that chose the labelled cases.
         budget: how many cases were labelled.
         seed: of everything random.
-        dataset: its name.
-        classes: what was segmented.
-        test: case → its scores.
-        pool: case → what was thought of it, and what was true; empty where nothing was scored.
-        costs: by ``COSTS``; ``None`` where it was not measured.
-        shown: the rest, for the reader alone: settings, versions, machine, command, labelled cases.
     """
 
     method: str
     strategy: str
     budget: int
     seed: int
+
+    @property
+    def name(self) -> str:
+        """What its file is called, without ``.json``."""
+        return f"{self.method}__{self.strategy}__{self.budget}__{self.seed}"
+
+
+@dataclass(frozen=True)
+class Cell(CellKey):
+    """One finished training.
+
+    Args:
+        dataset: its name.
+        classes: what was segmented.
+        test: case → its scores.
+        pool: case → predicted uncertainty and true Dice; empty where nothing was scored.
+        costs: by ``COSTS``; ``None`` where it was not measured.
+        shown: the rest, for the reader alone: settings, versions, machine, command, labelled cases.
+    """
+
     dataset: str
     classes: tuple[str, ...]
     test: Mapping[str, Scores]
@@ -72,48 +85,28 @@ class Cell:
     costs: Mapping[str, float | None]
     shown: Mapping[str, Any]
 
-    @property
-    def name(self) -> str:
-        """What its file is called, without ``.json``."""
-        return f"{self.method}__{self.strategy}__{self.budget}__{self.seed}"
-
     @classmethod
-    def of(cls, value: Any) -> "Cell":
+    def of(cls, content: Mapping[str, Any]) -> "Cell":
         """From the content of its file.
 
         Raises:
-            EvaluationError: it is something else; names the key.
+            EvaluationError: it is of another format.
+            AttributeError, KeyError, TypeError, ValueError: it is no cell.
         """
-        top = _Block(value, "")
-        if top.get("format", int) != FORMAT:
-            raise EvaluationError(f"format: got {value['format']}, expected {FORMAT}")
-        cell = top.block("cell")
-        test = {case: _scores(block) for case, block in top.block("test").blocks()}
-        classes = next(iter(test.values()), {}).keys()
-        if not classes:
-            raise EvaluationError("test: there is no case in it, or no class in its first case")
-        for case, scores in test.items():
-            if scores.keys() != classes:
-                got, expected = ", ".join(scores), ", ".join(classes)
-                raise EvaluationError(f"test.{case}: got classes {got}, expected {expected}")
-        costs = top.block("costs")
+        if content["format"] != FORMAT:
+            raise EvaluationError(f"format: got {content['format']}, expected {FORMAT}")
+        first, *_ = content["test"].values()
         return cls(
-            method=cell.get("method", str),
-            strategy=cell.get("strategy", str),
-            budget=_at_least(1, "cell.budget", cell.get("budget", int)),
-            seed=_at_least(0, "cell.seed", cell.get("seed", int)),
-            dataset=top.get("dataset", str),
-            classes=tuple(classes),
-            test=test,
-            pool=_pool(top) if value.get("pool") is not None else {},
-            costs={name: costs.number(name) for name in COSTS},
-            shown={
-                "labelled": top.get("labelled", list),
-                "settings": top.get("settings", dict),
-                "versions": top.get("versions", dict),
-                "machine": top.get("machine", str),
-                "command": top.get("command", str),
+            **content["cell"],
+            dataset=content["dataset"],
+            classes=tuple(first),
+            test={
+                case: {name: _scores(of_case[name]) for name in first}
+                for case, of_case in content["test"].items()
             },
+            pool={case: PoolCase(**one) for case, one in (content["pool"] or {}).items()},
+            costs={name: content["costs"].get(name) for name in COSTS},
+            shown={name: content[name] for name in SHOWN},
         )
 
 
@@ -161,10 +154,10 @@ def _read_cell(file: Path) -> Cell:
     if file.suffix != ".json":
         raise EvaluationError("no JSON file")
     try:
-        content = json.loads(read_bytes(file))
-    except ValueError as error:
-        raise EvaluationError(f"no JSON: {error}") from error
-    cell = Cell.of(content)
+        cell = Cell.of(json.loads(read_bytes(file)))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        why = f"missing {error}" if isinstance(error, KeyError) else str(error)
+        raise EvaluationError(f"not a finished cell ({why}); restore it, or move it away") from error
     if file.stem != cell.name:
         raise EvaluationError(f"it holds {cell.name}; a copy, or renamed?")
     return cell
@@ -181,68 +174,5 @@ def _check_one_experiment(cells: list[Cell]) -> None:
             )
 
 
-@dataclass(frozen=True)
-class _Block:
-    """An object of a JSON file, with the way to it, for errors."""
-
-    value: Any
-    path: str
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.value, dict):
-            raise EvaluationError(f"{self.path or 'the file'}: got {_short(self.value)}, expected an object")
-
-    def key(self, name: str) -> str:
-        return f"{self.path}.{name}".lstrip(".")
-
-    def get(self, name: str, kind: type) -> Any:
-        if name not in self.value:
-            raise EvaluationError(f"{self.key(name)} is missing, expected {KINDS[kind]}")
-        value = self.value[name]
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise EvaluationError(f"{self.key(name)}: got {_short(value)}, expected {KINDS[kind]}")
-        return value
-
-    def number(self, name: str, lowest: float = 0, highest: float = math.inf) -> float | None:
-        """A number of a range, or ``None`` if it is missing or null."""
-        value = self.value.get(name)
-        if value is None:
-            return None
-        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if not number or not lowest <= value <= highest:
-            raise EvaluationError(
-                f"{self.key(name)}: got {_short(value)}, "
-                f"expected a number from {lowest:g} to {highest:g}, or null"
-            )
-        return float(value) if isinstance(value, float) else int(value)
-
-    def block(self, name: str) -> "_Block":
-        return _Block(self.get(name, dict), self.key(name))
-
-    def blocks(self) -> "list[tuple[str, _Block]]":
-        return [(name, self.block(name)) for name in self.value]
-
-
-def _scores(case: _Block) -> dict[str, dict[str, float | None]]:
-    for name, block in case.blocks():
-        if "dice" not in block.value:
-            raise EvaluationError(f"{case.key(name)}.dice is missing, expected a number or null")
-    return {name: {metric: block.number(metric, 0, 1) for metric in METRICS} for name, block in case.blocks()}
-
-
-def _pool(top: _Block) -> dict[str, PoolCase]:
-    return {
-        case: PoolCase(block.number("uncertainty", -math.inf), block.number("dice", 0, 1))
-        for case, block in top.block("pool").blocks()
-    }
-
-
-def _at_least(lowest: int, key: str, value: int) -> int:
-    if value < lowest:
-        raise EvaluationError(f"{key}: got {value}, expected {lowest} or more")
-    return value
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 40 else text[:37] + "…"
+def _scores(of_class: Mapping[str, float | None]) -> dict[str, float | None]:
+    return {"dice": of_class["dice"], **{metric: of_class.get(metric) for metric in METRICS}}

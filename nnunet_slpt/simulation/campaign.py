@@ -15,16 +15,17 @@ from typing import Any
 
 from nnunet_slpt.config import PLANS_KEY
 from nnunet_slpt.errors import SimulationError, some
+from nnunet_slpt.evaluation.cells import FORMAT, CellKey
+from nnunet_slpt.evaluation.means import mean
 from nnunet_slpt.files import exclusive, write_json
-from nnunet_slpt.simulation.grid import Campaign, Cell
+from nnunet_slpt.simulation.grid import Campaign
 from nnunet_slpt.simulation.request import chooses, needs_of
-from nnunet_slpt.simulation.scoring import Scores, mean_dice, score_cases
+from nnunet_slpt.simulation.scoring import Scores, score_cases
 from nnunet_slpt.simulation.stage import TUNING_FOLD, Stage
 from nnunet_slpt.simulation.steps import Steps
 from nnunet_slpt.tuning_methods import TUNING_METHODS
 
 PARAMETERS = re.compile(r"([\d,]+) frozen and ([\d,]+) tuned")
-FORMAT = 1
 CONTINUE = "--c"  # of nnUNetv2_train
 FEWEST_TO_RANK = 2  # cases, to be asked for and to be compared
 
@@ -58,7 +59,7 @@ class Settings:
 
 def run_campaign(
     campaign: Campaign, stage: Stage, settings: Settings, steps: Steps, cells: Path
-) -> Iterator[Cell]:
+) -> Iterator[CellKey]:
     """Do what is not done yet of a campaign.
 
     Args:
@@ -239,8 +240,9 @@ class _Round:
         text = self.steps.text(self.name("ask"))
         asked = json.loads(text[text.rindex("\n{\n") :])
         scores, _ = self.predict("rest", self.stage.links(rest), rest)
+        dice = {name: mean(one["dice"] for one in of_classes.values()) for name, of_classes in scores.items()}
         return {
-            case["name"]: {"uncertainty": case["value"], "dice": mean_dice(scores[case["name"]])}
+            case["name"]: {"uncertainty": case["value"], "dice": dice[case["name"]]}
             for case in asked["cases"]
         }
 

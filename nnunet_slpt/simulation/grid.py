@@ -3,36 +3,13 @@
 Must not import numpy, torch or nnU-Net.
 """
 
-__all__ = ["Campaign", "Cell", "make_grid", "part_of"]
+__all__ = ["Campaign", "make_grid", "part_of"]
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nnunet_slpt.errors import SimulationError
-
-BETWEEN = "__"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One result: a method, tuned on what a strategy chose within a budget.
-
-    Args:
-        method: a tuning method's name.
-        strategy: a selection strategy's name.
-        budget: how many cases are labelled.
-        seed: of everything random.
-    """
-
-    method: str
-    strategy: str
-    budget: int
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """Of its file."""
-        return BETWEEN.join(map(str, (self.method, self.strategy, self.budget, self.seed)))
+from nnunet_slpt.evaluation.cells import CellKey
 
 
 @dataclass(frozen=True)
@@ -54,12 +31,12 @@ class Campaign:
     @property
     def name(self) -> str:
         """Of its folder."""
-        return BETWEEN.join(map(str, (self.method, self.strategy, self.seed)))
+        return f"{self.method}__{self.strategy}__{self.seed}"
 
     @property
-    def cells(self) -> tuple[Cell, ...]:
+    def cells(self) -> tuple[CellKey, ...]:
         """One a budget."""
-        return tuple(Cell(self.method, self.strategy, budget, self.seed) for budget in self.budgets)
+        return tuple(CellKey(self.method, self.strategy, budget, self.seed) for budget in self.budgets)
 
 
 def make_grid(

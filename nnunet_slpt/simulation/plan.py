@@ -13,10 +13,11 @@ from typing import Any
 
 from nnunet_slpt.errors import SimulationError
 from nnunet_slpt.evaluation import check_packages
+from nnunet_slpt.evaluation.cells import CellKey
 from nnunet_slpt.files import read_bytes
 from nnunet_slpt.selection.budget import parse_budget
 from nnunet_slpt.selection.splits import FEWEST_CASES
-from nnunet_slpt.simulation.grid import Campaign, Cell, make_grid, part_of
+from nnunet_slpt.simulation.grid import Campaign, make_grid, part_of
 from nnunet_slpt.simulation.models import RECORDED_AS, Models, read_models
 from nnunet_slpt.simulation.request import Request
 from nnunet_slpt.simulation.source import Source, read_source
@@ -48,12 +49,12 @@ class Plan:
         return self.request.output / "cells"
 
     @property
-    def all_cells(self) -> list[Cell]:
+    def all_cells(self) -> list[CellKey]:
         """Of this part."""
         return [cell for one in self.campaigns for cell in one.cells]
 
     @property
-    def finished(self) -> list[Cell]:
+    def finished(self) -> list[CellKey]:
         """Those that are there."""
         return [cell for cell in self.all_cells if (self.cells / f"{cell.name}.json").exists()]
 

@@ -13,7 +13,8 @@ from types import TracebackType
 
 from tqdm import tqdm
 
-from nnunet_slpt.simulation.grid import Campaign, Cell
+from nnunet_slpt.evaluation.cells import CellKey
+from nnunet_slpt.simulation.grid import Campaign
 
 
 class Progress:
@@ -28,7 +29,7 @@ class Progress:
         jobs: how many run at the same time.
     """
 
-    def __init__(self, cells: Iterable[Cell], finished: Iterable[Cell], jobs: int) -> None:
+    def __init__(self, cells: Iterable[CellKey], finished: Iterable[CellKey], jobs: int) -> None:
         self._all, self._there, self._jobs = list(cells), set(finished), jobs
         self._seconds: dict[str, list[float]] = defaultdict(list)
         self._since: dict[int, float] = {}
@@ -53,7 +54,7 @@ class Progress:
         with self._lock:
             self._since[threading.get_ident()] = time.monotonic()
 
-    def finished(self, cell: Cell) -> None:
+    def finished(self, cell: CellKey) -> None:
         """This thread has a cell's result.
 
         Args:

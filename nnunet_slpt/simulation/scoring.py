@@ -3,9 +3,9 @@
 Reads with nnU-Net's reader; what the numbers mean is ``evaluation``'s. Must not import torch.
 """
 
-__all__ = ["Scores", "mean_dice", "score_cases"]
+__all__ = ["Scores", "score_cases"]
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,16 +56,6 @@ def score_cases(
     )
     with Workers(processes) as workers:
         return dict(zip(names, workers.answers(score, pairs, "Scores"), strict=True))
-
-
-def mean_dice(classes: Mapping[str, Mapping[str, float | None]]) -> float | None:
-    """Of a case's classes, of those that can be measured; ``None`` if none can.
-
-    Args:
-        classes: class → metric → number.
-    """
-    known = [scores["dice"] for scores in classes.values() if scores["dice"] is not None]
-    return sum(known) / len(known) if known else None
 
 
 def _score(files: tuple[Path, Path], reader: Any, **how: Any) -> dict[str, dict[str, float | None]]:

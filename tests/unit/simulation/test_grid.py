@@ -3,7 +3,8 @@
 import pytest
 
 from nnunet_slpt.errors import SimulationError
-from nnunet_slpt.simulation.grid import Campaign, Cell, make_grid, part_of
+from nnunet_slpt.evaluation.cells import CellKey
+from nnunet_slpt.simulation.grid import Campaign, make_grid, part_of
 
 GRID = make_grid(["a", "b"], ["x", "y"], [10, 5], [0, 1, 2])
 
@@ -15,7 +16,7 @@ def test_every_method_meets_every_strategy_and_seed() -> None:
 
 
 def test_a_campaign_has_a_cell_for_each_budget() -> None:
-    assert GRID[0].cells == (Cell("a", "x", 5, 0), Cell("a", "x", 10, 0))
+    assert GRID[0].cells == (CellKey("a", "x", 5, 0), CellKey("a", "x", 10, 0))
     assert GRID[0].cells[1].name == "a__x__10__0"
     assert GRID[0].name == "a__x__0"
 

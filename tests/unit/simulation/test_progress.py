@@ -2,12 +2,13 @@
 
 import pytest
 
+from nnunet_slpt.evaluation.cells import CellKey
 from nnunet_slpt.simulation import progress as module
-from nnunet_slpt.simulation.grid import Campaign, Cell
+from nnunet_slpt.simulation.grid import Campaign
 from nnunet_slpt.simulation.progress import Progress
 
-SLOW = [Cell("slow", "x", 5, seed) for seed in range(3)]
-QUICK = [Cell("quick", "x", 5, seed) for seed in range(3)]
+SLOW = [CellKey("slow", "x", 5, seed) for seed in range(3)]
+QUICK = [CellKey("quick", "x", 5, seed) for seed in range(3)]
 LONG = Campaign("slow", "y", 0, (5, 10, 20))
 
 

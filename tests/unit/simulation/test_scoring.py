@@ -11,7 +11,7 @@ from nnunet_slpt.datasets import Case
 from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.errors import SimulationError
 from nnunet_slpt.simulation import scoring as module
-from nnunet_slpt.simulation.scoring import mean_dice, score_cases
+from nnunet_slpt.simulation.scoring import score_cases
 from nnunet_slpt.simulation.source import Source
 
 SHAPE = (6, 8, 10)
@@ -48,7 +48,6 @@ def test_a_prediction_is_measured_class_by_class(source: Source, tmp_path: Path)
     scores = score_cases(source, ["a"], tmp_path / "predicted", 1.0, 0)
     assert scores["a"]["organ"]["dice"] == 0.66667
     assert scores["a"]["lesion"]["dice"] is None  # neither there nor predicted
-    assert mean_dice(scores["a"]) == 0.66667
 
 
 def test_no_more_processes_measure_than_are_asked_for(
@@ -76,7 +75,3 @@ def test_a_prediction_that_does_not_lie_on_its_label_is_named(source: Source, tm
     write(tmp_path / "predicted" / "a.nii.gz", np.zeros((5, 8, 10), np.uint8))
     with pytest.raises(SimulationError, match=r"predicted/a\.nii\.gz cannot be compared with .*labelsTr/a"):
         score_cases(source, ["a"], tmp_path / "predicted", 1.0, 0)
-
-
-def test_nothing_to_measure_has_no_mean() -> None:
-    assert mean_dice({"organ": {"dice": None}}) is None
