@@ -10,6 +10,7 @@ __all__ = [
     "exclusive",
     "hash_of",
     "move",
+    "read_blocks",
     "read_bytes",
     "remove",
     "remove_parts",
@@ -27,6 +28,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -37,6 +39,7 @@ from filelock import FileLock, Timeout
 from nnunet_slpt.errors import FileError
 
 LOCK = ".lock"
+BLOCK_BYTES = 1 << 20
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
@@ -82,10 +85,6 @@ def write_bytes(file: Path, content: bytes) -> None:
 def write_text(file: Path, text: str) -> None:
     """As ``write_bytes``, in UTF-8; a file name in it that is no UTF-8 goes out as the bytes it came in.
 
-    Args:
-        file: to make or to replace.
-        text: all of it, with the line ends it has.
-
     Raises:
         FileError: as ``write_bytes``.
     """
@@ -95,10 +94,6 @@ def write_text(file: Path, text: str) -> None:
 def write_json(file: Path, value: Any) -> None:
     """As ``write_bytes``, in the format of nnU-Net's own JSON files.
 
-    Args:
-        file: to make or to replace.
-        value: of JSON's types.
-
     Raises:
         FileError: as ``write_bytes``.
         ValueError: there is a NaN or an infinity in it, which JSON does not know.
@@ -107,7 +102,7 @@ def write_json(file: Path, value: Any) -> None:
 
 
 def replace_json(file: Path, value: Any, backup: Path) -> Path | None:
-    """As ``write_json``, unless that is there, in this order, which counts for regions; else it is kept.
+    """Write JSON unless the file holds this value, key order included; other content is backed up first.
 
     Args:
         file: to make or to replace.
@@ -134,14 +129,22 @@ def replace_json(file: Path, value: Any, backup: Path) -> Path | None:
 def read_bytes(file: Path) -> bytes:
     """All of a file.
 
-    Args:
-        file: to read.
+    Raises:
+        FileError: as ``read_blocks``.
+    """
+    return b"".join(read_blocks(file))
+
+
+def read_blocks(file: Path) -> Iterator[bytes]:
+    """All of a file in pieces, for one that may be larger than memory.
 
     Raises:
         FileError: it is missing or cannot be read.
     """
     try:
-        return file.read_bytes()
+        with file.open("rb") as stream:
+            while block := stream.read(BLOCK_BYTES):
+                yield block
     except OSError as error:
         reason = error.strerror or repr(error)
         raise FileError(f"{file} cannot be read: {reason}. Check the name and its permissions.") from error
@@ -150,13 +153,15 @@ def read_bytes(file: Path) -> bytes:
 def hash_of(file: Path) -> str | None:
     """SHA-256 of a file's content; ``None`` if there is no such file.
 
-    Args:
-        file: to read.
-
     Raises:
         FileError: it is there and cannot be read.
     """
-    return hashlib.sha256(read_bytes(file)).hexdigest() if file.exists() else None
+    if not file.exists():
+        return None
+    digest = hashlib.sha256()
+    for block in read_blocks(file):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def back_up(file: Path, backup: Path) -> Path:
@@ -216,17 +221,11 @@ def remove(file: Path) -> None:
 def remove_parts(file: Path) -> None:
     """Remove what a killed ``write_bytes`` of this file left. Nobody may be writing it: hold the lock.
 
-    Args:
-        file: that was to be written.
-
     Raises:
         FileError: the file system refuses.
     """
-    if not file.parent.is_dir():
-        return
-    for part in sorted(file.parent.iterdir()):
-        if part.name.startswith(f".{file.name}.") and part.suffix == ".part":
-            remove(part)
+    for part in sorted(file.parent.glob(f".{escape(file.name)}.*.part")):
+        remove(part)
 
 
 def check_writable(folder: Path) -> None:

@@ -6,12 +6,10 @@ Opens them as bytes alone. Must not import nnU-Net or the networks.
 __all__ = ["image_files", "image_key", "spacing_files"]
 
 import hashlib
-from functools import partial
 from pathlib import Path
 
 from nnunet_slpt.datasets.cases import Case
-
-BLOCK_BYTES = 1 << 20
+from nnunet_slpt.files import hash_of
 
 
 def image_files(case: Case) -> list[Path]:
@@ -40,20 +38,13 @@ def image_key(case: Case) -> str:
     Other bytes, another order or one file more give another key; names and folders do not matter.
 
     Args:
-        case: whose images are hashed; labels are not looked at. A file that cannot be opened counts as such.
+        case: whose images are hashed; labels are not looked at. A file that is missing counts as such.
+
+    Raises:
+        FileError: a file is there and cannot be read.
     """
     digest = hashlib.sha256()
     for file in image_files(case):
-        digest.update(_file_digest(file))
+        content = hash_of(file)
+        digest.update(bytes.fromhex(content) if content else b"missing")
     return digest.hexdigest()
-
-
-def _file_digest(file: Path) -> bytes:
-    digest = hashlib.sha256()
-    try:
-        with file.open("rb") as stream:
-            for block in iter(partial(stream.read, BLOCK_BYTES), b""):
-                digest.update(block)
-    except OSError as error:
-        digest.update(f"cannot be read: {error.errno}".encode())
-    return digest.digest()

@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from nnunet_slpt.config import PUNetPretrainConfig
 from nnunet_slpt.datasets.cases import channel_count
 from nnunet_slpt.errors import CheckpointError, SelectionError
+from nnunet_slpt.files import read_blocks
 from nnunet_slpt.selection.abilities import PromptsAsChannels, encoder_of, members_of, without_scale_shift
 from nnunet_slpt.selection.features import FeatureSums
 from nnunet_slpt.selection.place import find_checkpoints
@@ -96,9 +97,8 @@ class Model:
         digest = hashlib.sha256()
         for file in (self.folder / "plans.json", self.folder / "dataset.json", *self.checkpoints):
             digest.update(f"{file.relative_to(self.folder)} {file.stat().st_size}\n".encode())
-            with file.open("rb") as stream:
-                while block := stream.read(2**20):
-                    digest.update(block)
+            for block in read_blocks(file):
+                digest.update(block)
         return digest.hexdigest()
 
     @property

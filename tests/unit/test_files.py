@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, their backups, and the lock."""
 
 import errno
+import hashlib
 import json
 import os
 import resource
@@ -123,6 +124,15 @@ def test_other_trouble_names_the_file(tmp_path, act):
     file = tmp_path / "folder" if act is files.hash_of else tmp_path / "absent"
     with pytest.raises(FileError, match=f"{file.name} cannot be"):
         act(file)
+
+
+def test_a_large_file_is_read_in_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "BLOCK_BYTES", 2)
+    (tmp_path / "a").write_bytes(b"\0bcde")
+    assert list(files.read_blocks(tmp_path / "a")) == [b"\0b", b"cd", b"e"]
+    assert files.read_bytes(tmp_path / "a") == b"\0bcde"
+    assert files.hash_of(tmp_path / "a") == hashlib.sha256(b"\0bcde").hexdigest()
+    assert files.hash_of(tmp_path / "absent") is None
 
 
 def test_removing_a_folder_is_refused(tmp_path):
