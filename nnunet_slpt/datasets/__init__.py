@@ -8,6 +8,7 @@ __all__ = [
     "UNLABELLED",
     "Case",
     "channel_count",
+    "channel_names",
     "dataset_folder",
     "preprocessed_folder",
     "read_cases",
@@ -19,6 +20,7 @@ from nnunet_slpt.datasets.cases import (
     UNLABELLED,
     Case,
     channel_count,
+    channel_names,
     read_cases,
     read_dataset_json,
 )

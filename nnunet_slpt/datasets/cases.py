@@ -8,6 +8,7 @@ __all__ = [
     "UNLABELLED",
     "Case",
     "channel_count",
+    "channel_names",
     "read_cases",
     "read_dataset_json",
     "without_ending",
@@ -94,7 +95,7 @@ def read_dataset_json(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise DatasetError(f"{file} cannot be read, expected JSON: {error}. Correct the file.") from error
     got = content if isinstance(content, dict) else {}
-    channels = got.get("channel_names", got.get("modality"))
+    channels = _channels(got)
     wanted = {
         "channel_names": isinstance(channels, dict) and len(channels) > 0,
         "labels": isinstance(got.get("labels"), dict),
@@ -112,9 +113,14 @@ def read_dataset_json(folder: Path) -> dict[str, Any]:
     return got
 
 
+def channel_names(dataset_json: Mapping[str, Any]) -> list[str]:
+    """Names of a case's channels, in their order; none if the file has neither of the two entries."""
+    return [str(name) for name in _channels(dataset_json).values()]
+
+
 def channel_count(dataset_json: Mapping[str, Any]) -> int:
-    """How many channels a case has; old files call them ``modality``."""
-    return len(dataset_json["channel_names"] if "channel_names" in dataset_json else dataset_json["modality"])
+    """How many channels a case has."""
+    return len(channel_names(dataset_json))
 
 
 def read_cases(folder: Path, hide_labels: bool) -> list[Case]:
@@ -159,6 +165,11 @@ def without_ending(name: str) -> str:
         if name.lower().endswith(ending):
             return name[: -len(ending)]
     return name
+
+
+def _channels(dataset_json: Mapping[str, Any]) -> Any:
+    """The entry of this name; old files call it ``modality``."""
+    return dataset_json.get("channel_names", dataset_json.get("modality", {}))
 
 
 def _listed_cases(

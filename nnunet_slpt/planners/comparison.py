@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nnunet_slpt.datasets import channel_names
 from nnunet_slpt.errors import PlanningError
 from nnunet_slpt.planners.target import Target
 from nnunet_slpt.planners.tunings import Tuning, tuning_of
@@ -65,8 +66,7 @@ class Comparison:
     @property
     def model_channels(self) -> list[str]:
         """Names of the channels that the model was trained on."""
-        about = self.model.dataset_json
-        return [str(name) for name in about.get("channel_names", about.get("modality", {})).values()]
+        return channel_names(self.model.dataset_json)
 
     @property
     def reader(self) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from nnunet_slpt.datasets import (
     Case,
     channel_count,
+    channel_names,
     dataset_folder,
     preprocessed_folder,
     read_cases,
@@ -87,9 +88,7 @@ class Target:
     @property
     def channels(self) -> list[str]:
         """The channels' names."""
-        about = self.dataset_json
-        names = about["channel_names"] if "channel_names" in about else about["modality"]
-        return [str(name) for name in names.values()]
+        return channel_names(self.dataset_json)
 
     @cached_property
     def own_reader(self) -> ImageReader:

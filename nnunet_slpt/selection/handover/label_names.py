@@ -1,6 +1,6 @@
 """From a model's labels to a dataset's: by name, for a model of another task.
 
-Pure. Must not import torch or nnU-Net.
+Must not import torch, or nnU-Net itself.
 """
 
 __all__ = ["translation"]
@@ -8,9 +8,9 @@ __all__ = ["translation"]
 from collections.abc import Mapping
 from typing import Any
 
+from nnunet_slpt.datasets.label_checks import LabelValues
 from nnunet_slpt.errors import SelectionError
-
-IGNORE = "ignore"
+from nnunet_slpt.label_outputs import has_regions
 
 
 def translation(model: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[int, int]:
@@ -21,10 +21,11 @@ def translation(model: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[in
         dataset: that of the dataset.
 
     Raises:
+        DatasetError: nnU-Net does not understand the labels of one of them.
         SelectionError: no label has a name that both know; or regions that are not the same.
     """
-    theirs, ours = _numbers(model), _numbers(dataset)
-    if _has_regions(model) or _has_regions(dataset):
+    theirs, ours = (LabelValues.of(about).classes for about in (model, dataset))
+    if has_regions(model["labels"]) or has_regions(dataset["labels"]):
         orders = [about.get("regions_class_order") for about in (model, dataset)]
         if theirs != ours or orders[0] != orders[1]:
             raise SelectionError(
@@ -41,20 +42,6 @@ def translation(model: Mapping[str, Any], dataset: Mapping[str, Any]) -> dict[in
             "two names mean the same, give the dataset's label the model's name in dataset.json."
         )
     return {0: 0} | {theirs[name][0]: ours[name][0] if name in ours else 0 for name in theirs}
-
-
-def _numbers(about: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Name → its numbers, without background and the ignore label."""
-    numbers = {
-        name: tuple(map(int, value)) if isinstance(value, list | tuple) else (int(value),)
-        for name, value in about["labels"].items()
-        if name != IGNORE
-    }
-    return {name: value for name, value in numbers.items() if {*value} != {0}}
-
-
-def _has_regions(about: Mapping[str, Any]) -> bool:
-    return any(len(value) > 1 for value in _numbers(about).values())
 
 
 def _names(numbers: Mapping[str, object]) -> str:

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from nnunet_slpt.datasets import channel_count, dataset_folder, read_cases, read_dataset_json
+from nnunet_slpt.datasets import channel_count, channel_names, dataset_folder, read_cases, read_dataset_json
 from nnunet_slpt.errors import DatasetError
 
 
@@ -70,6 +70,7 @@ def test_old_files_call_the_channels_modality(folder):
     content["modality"] = {"0": "CT", "1": "PET"}
     del content["channel_names"]
     (folder / "dataset.json").write_text(json.dumps(content))
+    assert channel_names(read_dataset_json(folder)) == ["CT", "PET"]
     assert channel_count(read_dataset_json(folder)) == 2
 
 
