@@ -11,9 +11,11 @@ __all__ = [
     "freeze",
     "input_channels",
     "parameter_summary",
+    "read_parameter_summary",
 ]
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -101,6 +103,22 @@ def parameter_summary(network: nn.Module, pretrained: int) -> str:
     tuned = sum(size for size, is_tuned in sizes if is_tuned)
     frozen = sum(size for size, is_tuned in sizes if not is_tuned)
     return f"{frozen:,} frozen and {tuned:,} tuned parameters, {100 * tuned / pretrained:.2f} %"
+
+
+def read_parameter_summary(text: str) -> tuple[int, int] | None:
+    """The numbers of frozen and of tuned parameters that ``parameter_summary`` has put into words.
+
+    Args:
+        text: with its words in it, such as the log of a training.
+
+    Returns:
+        ``None`` if they are not in it.
+    """
+    found = re.search(r"([\d,]+) frozen and ([\d,]+) tuned parameters", text)
+    if found is None:
+        return None
+    frozen, tuned = (int(number.replace(",", "")) for number in found.groups())
+    return frozen, tuned
 
 
 def freeze(module: nn.Module) -> None:

@@ -7,7 +7,6 @@ Stopped at any point, it goes on after the last command that ended. Must not imp
 __all__ = ["Settings", "run_campaign"]
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from nnunet_slpt.errors import SimulationError, some
 from nnunet_slpt.evaluation.cells import FORMAT, CellKey
 from nnunet_slpt.evaluation.means import mean
 from nnunet_slpt.files import exclusive, write_json
+from nnunet_slpt.networks.backbone import read_parameter_summary
 from nnunet_slpt.simulation.grid import Campaign
 from nnunet_slpt.simulation.request import chooses, needs_of
 from nnunet_slpt.simulation.scoring import Scores, score_cases
@@ -25,7 +25,6 @@ from nnunet_slpt.simulation.stage import TUNING_FOLD, Stage
 from nnunet_slpt.simulation.steps import Steps
 from nnunet_slpt.tuning_methods import TUNING_METHODS
 
-PARAMETERS = re.compile(r"([\d,]+) frozen and ([\d,]+) tuned")
 CONTINUE = "--c"  # of nnUNetv2_train
 FEWEST_TO_RANK = 2  # cases, to be asked for and to be compared
 
@@ -200,13 +199,12 @@ class _Round:
         fold = self.model(self.number) / f"fold_{TUNING_FOLD}"
         resumed = (fold / "checkpoint_latest.pth").exists() or (fold / "checkpoint_best.pth").exists()
         found = self.steps.run(self.name("tune"), [*words, *([CONTINUE] if resumed else [])], environment)
-        told = PARAMETERS.search(self.steps.text(self.name("tune")))
-        frozen, tuned = (int(number.replace(",", "")) for number in told.groups()) if told else (None, None)
+        counted = read_parameter_summary(self.steps.text(self.name("tune")))
         return {
             "train_seconds": found["seconds"],
             "peak_memory_bytes": found["peak_memory_bytes"],
-            "parameters": None if frozen is None or tuned is None else frozen + tuned,
-            "tuned_parameters": tuned,
+            "parameters": counted and sum(counted),
+            "tuned_parameters": counted and counted[1],
         }
 
     def tuning(self) -> dict[str, Any]:

@@ -6,10 +6,16 @@ from typing import Any
 
 import pytest
 from backbones import plain, residual
+from torch import nn
 
 from nnunet_slpt.errors import ArchitectureError
 from nnunet_slpt.networks import SUPPORTED_ARCHITECTURES, check_architecture
-from nnunet_slpt.networks.backbone import describe_stages, freeze
+from nnunet_slpt.networks.backbone import (
+    describe_stages,
+    freeze,
+    parameter_summary,
+    read_parameter_summary,
+)
 
 
 @pytest.mark.parametrize("build", [plain, residual])
@@ -31,6 +37,14 @@ def test_freezing_reaches_everything() -> None:
     freeze(network)
     assert not any(parameter.requires_grad for parameter in network.parameters())
     assert not any(module.training for module in network.modules())
+
+
+def test_a_summary_of_parameters_can_be_read_back() -> None:
+    network = nn.Sequential(nn.Linear(1000, 2, bias=False), nn.Linear(2, 3, bias=False))
+    freeze(network[0])
+    words = parameter_summary(network, pretrained=2000)
+    assert read_parameter_summary(f"Prompts inside a.pth: {words}. 1 of 2 outputs start") == (2000, 6)
+    assert read_parameter_summary("From scratch: 12 parameters.") is None
 
 
 @pytest.mark.parametrize("name", [*SUPPORTED_ARCHITECTURES, "package.unet.PlainConvUNet"])
