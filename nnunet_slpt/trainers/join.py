@@ -18,8 +18,9 @@ from nnunetv2.utilities.label_handling.label_handling import determine_num_input
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import nn
 
+from nnunet_slpt.command import answer
 from nnunet_slpt.config import PromptConfig
-from nnunet_slpt.errors import ArchitectureError, CheckpointError, SLPTError
+from nnunet_slpt.errors import ArchitectureError, CheckpointError
 from nnunet_slpt.files import write_text, written_whole
 from nnunet_slpt.networks import PromptedUNet
 from nnunet_slpt.pretrained import base_hash, load_backbone, read_checkpoint
@@ -70,7 +71,7 @@ def join(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command ``nnunet_slpt_join``; 0 on success, 2 with one line on stderr if it cannot be done."""
+    """The command ``nnunet_slpt_join``; 0 on success, 2 with the reason on stderr if it cannot be done."""
     parser = argparse.ArgumentParser(
         prog="nnunet_slpt_join",
         description="Make an nnU-Net model folder from a prompt file and the pretrained checkpoint it was "
@@ -80,12 +81,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("-b", required=True, metavar="BASE", help="pretrained checkpoint (.pth)")
     parser.add_argument("-o", required=True, metavar="MODEL_FOLDER", help="model folder to write")
     parser.add_argument("--overwrite", action="store_true", help="replace a model there; it is kept as .bak")
-    arguments = parser.parse_args(argv)
-    try:
-        written = join(arguments.i, arguments.b, arguments.o, arguments.overwrite)
-    except (SLPTError, OSError) as error:
-        sys.stderr.write(f"{parser.prog}: {' '.join(str(error).split())}\n")
-        return 2
+    return answer(parser, argv, _run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    written = join(arguments.i, arguments.b, arguments.o, arguments.overwrite)
     sys.stdout.write(f"Wrote {written}\n")
     return 0
 

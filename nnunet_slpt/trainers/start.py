@@ -1,4 +1,4 @@
-"""What has to be right before the first epoch: plans that can be used, weights to start from.
+"""What has to be right before the first epoch: the optimizer, and weights to start from.
 
 Writes nothing. Must not import the trainer.
 """
@@ -9,7 +9,6 @@ __all__ = [
     "Recipe",
     "Startable",
     "check_same_settings",
-    "checked_config",
     "leaving_nothing_behind",
     "load_pretrained",
     "start_from_pretrained",
@@ -19,13 +18,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
-from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import Tensor
 
 from nnunet_slpt.config import PLANS_KEY, TrainingConfig
-from nnunet_slpt.errors import ArchitectureError, CheckpointError, SLPTError
+from nnunet_slpt.errors import CheckpointError, SLPTError
 from nnunet_slpt.label_outputs import Labels, head_rows
 from nnunet_slpt.pretrained import (
     FrozenNetwork,
@@ -87,31 +85,6 @@ class Startable(FrozenNetwork, Protocol):
 
     def parameter_summary(self) -> str:
         """What is frozen and tuned, in words."""
-
-
-def checked_config(
-    plans: dict[str, Any], configuration: str, dataset_json: Mapping[str, Any], config: Config
-) -> Config:
-    """The configuration of a training, complete, if these plans can be trained with.
-
-    Args:
-        plans: nnU-Net's plans, with or without an ``slpt`` block.
-        configuration: the one to train, such as ``3d_fullres``.
-        dataset_json: tells whether labels are regions.
-        config: what the block says, and the trainer's recipe where it leaves something open.
-
-    Raises:
-        ArchitectureError: a cascade.
-    """
-    manager = PlansManager(plans)
-    settings = manager.get_configuration(configuration)
-    if settings.previous_stage_name is not None:
-        raise ArchitectureError(
-            f"{configuration} is the second stage of a cascade, which is not tuned: its input has "
-            "channels that no pretrained network knows. Use 3d_fullres, 3d_lowres or 2d."
-        )
-    regions = bool(manager.get_label_manager(dataset_json).has_regions)
-    return replace(config, region_based=regions)
 
 
 def load_pretrained(network: FrozenNetwork, config: TrainingConfig) -> tuple[Pretrained, str]:

@@ -20,7 +20,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import Tensor, nn
 
 from nnunet_slpt.config import PLANS_KEY, PromptConfig, TrainingConfig
-from nnunet_slpt.errors import CheckpointError
+from nnunet_slpt.errors import ArchitectureError, CheckpointError
 from nnunet_slpt.files import remove_parts, written_whole
 from nnunet_slpt.networks import check_architecture
 from nnunet_slpt.pretrained import read_checkpoint
@@ -31,7 +31,6 @@ from nnunet_slpt.trainers.start import (
     Recipe,
     Startable,
     check_same_settings,
-    checked_config,
     leaving_nothing_behind,
     start_from_pretrained,
 )
@@ -78,10 +77,18 @@ class TuningTrainer(nnUNetTrainer):
     @classmethod
     def configure(cls, plans: dict[str, Any], configuration: str, dataset_json: dict[str, Any]) -> Any:
         """What the plans' block says, complete; refuses plans that cannot be trained with."""
+        manager = PlansManager(plans)
+        chosen = manager.get_configuration(configuration)
         # Another network's plans have another block, too: that is not what is wrong with them.
-        cls.check_network(PlansManager(plans).get_configuration(configuration).network_arch_class_name)
+        cls.check_network(chosen.network_arch_class_name)
         config = cls.settings.from_plans(plans)
-        return checked_config(plans, configuration, dataset_json, cls.recipe_for(config).fill(config))
+        if chosen.previous_stage_name is not None:
+            raise ArchitectureError(
+                f"{configuration} is the second stage of a cascade, which is not tuned: its input has "
+                "channels that no pretrained network knows. Use 3d_fullres, 3d_lowres or 2d."
+            )
+        regions = bool(manager.get_label_manager(dataset_json).has_regions)
+        return replace(cls.recipe_for(config).fill(config), region_based=regions)
 
     @classmethod
     def recipe_for(cls, config: Any) -> Recipe:

@@ -67,11 +67,6 @@ class PUNetTrainer(TuningTrainer):
         network: LabelPUNet = self.bare_network
         return network
 
-    @property
-    def startable(self) -> Any:
-        """The network: its body gets pretrained weights."""
-        return self.punet
-
     def _do_i_compile(self) -> bool:
         """Never: windows are cut by lists that depend on the image, which torch.compile gains nothing on."""
         return False

@@ -12,8 +12,8 @@ from nnunet_slpt.pretrained import read_checkpoint
 
 def test_a_checkpoint_of_nnunet_is_read_without_running_code(save_weights, backbone, labels):
     read = read_checkpoint(save_weights(backbone().state_dict()))
-    known = (read.configuration, read.trainer_name)
-    assert known == ("3d_fullres", "nnUNetTrainer")
+    known = (read.plans["dataset_name"], read.configuration, read.trainer_name)
+    assert known == ("Dataset001_Tiny", "3d_fullres", "nnUNetTrainer")
     assert read.labels == labels
     assert "weights" not in repr(read)
 
@@ -65,7 +65,7 @@ def test_a_checkpoint_from_a_gpu_is_read_on_a_cpu(save_weights, monkeypatch, zip
 
 def test_a_training_outside_nnunet_needs_weights_alone(save, backbone):
     read = read_checkpoint(save({"network_weights": backbone().state_dict()}))
-    assert (read.labels, read.configuration) == ({}, "")
+    assert (read.labels, read.plans, read.configuration) == ({}, {}, "")
 
 
 @pytest.mark.parametrize(
