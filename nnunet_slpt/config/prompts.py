@@ -1,4 +1,4 @@
-"""What SLPT can be told, and what it is told where plans are silent.
+"""The settings of SLPT, and their defaults for plans without them.
 
 Must not import torch or nnU-Net.
 """
@@ -31,7 +31,7 @@ TVERSKY_PAIRS = ((0.5, 0.5), (0.3, 0.7), (0.7, 0.3))
 
 @dataclass(frozen=True, kw_only=True)
 class PromptConfig(TrainingConfig):
-    """Everything that can be set about prompt tuning, beside what every training can be told.
+    """Everything that can be set about prompt tuning, beside the settings of every training.
 
     Args:
         prompts: K, the number of diversified prompts, each with its own heads.

@@ -1,4 +1,4 @@
-"""What PUNet's two trainers can be told: pretraining a body, and tuning a class's tokens.
+"""The settings of PUNet's two trainers: pretraining a body, and tuning a class's tokens.
 
 Must not import torch or nnU-Net.
 """
@@ -36,7 +36,7 @@ class _OfClasses(TrainingConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class PUNetConfig(_OfClasses):
-    """Everything that can be set about tuning a PUNet, beside what every training can be told.
+    """Everything that can be set about tuning a PUNet, beside the settings of every training.
 
     Args:
         classes: the network's, in the order of its outputs; written by the trainer.
@@ -67,7 +67,7 @@ class PUNetConfig(_OfClasses):
 
 @dataclass(frozen=True, kw_only=True)
 class PUNetPretrainConfig(_OfClasses):
-    """Everything that can be set about pretraining a PUNet, beside what every training can be told.
+    """Everything that can be set about pretraining a PUNet, beside the settings of every training.
 
     Args:
         classes: the network's, in the order of its outputs; written by the trainer.

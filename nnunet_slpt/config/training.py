@@ -1,4 +1,4 @@
-"""What every training of this house can be told, and how a block of plans is read and checked.
+"""The settings that all trainings share, and how a block of plans is read and checked.
 
 Owns the block's key. Knows no method; must not import torch or nnU-Net.
 """

@@ -1,8 +1,8 @@
 """What is wrong with image files that the readers do not notice.
 
-Of a NIfTI or GIPL file that is too short, SimpleITK reads what is there and fills up the rest with zeros or
-with anything; in NIfTI files it turns NaN and infinity into zero; it does not check the sums of compressed
-files. Of all else the readers tell themselves. Must import nothing but numpy.
+SimpleITK pads a NIfTI or GIPL file that is too short with zeros or with arbitrary values; in NIfTI files it
+turns NaN and infinity into zero; it does not check the checksums of compressed files. The readers report all
+other damage themselves. Must import nothing but numpy.
 """
 
 __all__ = ["damage"]

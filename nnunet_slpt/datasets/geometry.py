@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# What nnU-Net's readers tell of a file → its name in words, and how far two files may lie apart. nnU-Net
-# refuses another shape or spacing itself; with another origin or direction it goes on and shifts the voxels.
+# What nnU-Net's readers tell of a file → its name in words, and how far two files may lie apart: in mm, but
+# for the shape (voxels) and the direction (cosines). nnU-Net refuses another shape or spacing itself; with
+# another origin or direction it goes on and shifts the voxels.
 KINDS = {
     "shape": ("shape", 0.0),
     "spacing": ("voxel spacing", 1e-8),

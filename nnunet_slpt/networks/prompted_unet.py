@@ -110,7 +110,7 @@ class PromptedUNet(nn.Module):
         Args:
             x: (B, C_in, *S); S is usually the training patch, on which the prompts are defined.
             prompt: predict with this prompt alone; ``None`` gives the mean of all K.
-            prompts: what ``self.prompts()`` gave (K, 1, *patch), for who calls several times.
+            prompts: what ``self.prompts()`` gave (K, 1, *patch), to reuse across calls.
 
         Returns:
             Logits (B, classes, *S); with deep supervision a list, finest first.

@@ -18,7 +18,7 @@ from nnunet_slpt.pretrained import Model
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at and is not as the model expects it, or worth to know.
+    """One thing that was looked at and is not as the model expects it, or worth knowing.
 
     Args:
         level: ``note``, ``warning`` (it will work, maybe badly) or ``error`` (it cannot work).

@@ -88,7 +88,7 @@ class Startable(FrozenNetwork, Protocol):
 
 
 def load_pretrained(network: FrozenNetwork, config: TrainingConfig) -> tuple[Pretrained, str]:
-    """Fill all but what is new.
+    """Load pretrained weights into everything that is not newly added.
 
     Args:
         network: freshly built.

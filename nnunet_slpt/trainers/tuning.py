@@ -147,7 +147,7 @@ class TuningTrainer(nnUNetTrainer):
         self.note_pretrained(None)
 
     def note_pretrained(self, checkpoint: str | None, sha256: str | None = None) -> None:
-        """Start from this checkpoint, or having started, whatever the plans recorded.
+        """Record where training starts, overriding the plans.
 
         nnU-Net writes its plans beside the model and into the checkpoints: they tell where it came from.
         """

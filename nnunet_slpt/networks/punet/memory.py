@@ -55,7 +55,7 @@ def numbers_kept(plan: BodyPlan, tokens: int = TOKENS) -> int:
 
 
 def gigabytes(plan: BodyPlan, batch_size: int, tokens: int = TOKENS) -> float:
-    """About so much GPU memory a training step takes.
+    """The GPU memory that a training step takes, about, in gigabytes of 1e9 bytes.
 
     Args:
         plan: the body's measures, with the patch.
