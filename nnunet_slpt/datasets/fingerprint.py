@@ -5,7 +5,7 @@ Where all have one it is what ``nnUNetv2_extract_fingerprint`` writes. nnU-Net i
 networks. Writes nothing.
 """
 
-__all__ = ["FINGERPRINT", "extract_fingerprint", "knows_intensities"]
+__all__ = ["extract_fingerprint", "knows_intensities"]
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -21,7 +21,6 @@ from nnunet_slpt.datasets.image_checks import ImageReader, check_one
 from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.errors import DatasetError
 
-FINGERPRINT = "dataset_fingerprint.json"  # in the preprocessed dataset's folder
 INTENSITIES = "foreground_intensity_properties_per_channel"
 VOXELS_SAMPLED = 10e7  # of all labelled cases together, as nnU-Net; with replacement, so of few cases too
 # Shape after cropping, spacing, foreground voxels of each channel, size after cropping as a share.

@@ -11,10 +11,8 @@ from nnunet_slpt.doctor.examined import Examined
 from nnunet_slpt.doctor.looks import Look
 from nnunet_slpt.doctor.words import listed
 from nnunet_slpt.errors import some
+from nnunet_slpt.host_conventions import FEWEST_CASES, HOST_FOLDS, SPLIT_FILE
 from nnunet_slpt.planners.comparison import Finding
-
-FEWEST = 2  # training cases; the trainer refuses fewer
-FOLDS = 5  # nnU-Net's generate_crossval_split needs as many cases
 
 
 def unusable_labels(examined: Examined) -> Iterator[Finding]:
@@ -36,19 +34,19 @@ def unusable_labels(examined: Examined) -> Iterator[Finding]:
 def few_labels(examined: Examined) -> Iterator[Finding]:
     """Too few to train on, or for nnU-Net's folds."""
     labelled = examined.target.labelled
-    if 0 < labelled < FEWEST:
+    if 0 < labelled < FEWEST_CASES:
         yield Finding(
             "error",
             "labels",
-            f"1 case has one, tuning needs {FEWEST} or more.",
+            f"1 case has one, tuning needs {FEWEST_CASES} or more.",
             "Choose the next to annotate with nnunet_slpt_select.",
         )
-    elif FEWEST <= labelled < FOLDS:
+    elif FEWEST_CASES <= labelled < HOST_FOLDS:
         yield Finding(
             "note",
             "labels",
-            f"{labelled} cases have one, too few for nnU-Net's {FOLDS} folds.",
-            "Train fold all, or let nnunet_slpt_select write splits_final.json.",
+            f"{labelled} cases have one, too few for nnU-Net's {HOST_FOLDS} folds.",
+            f"Train fold all, or let nnunet_slpt_select write {SPLIT_FILE}.",
         )
 
 

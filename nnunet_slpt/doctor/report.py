@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from nnunet_slpt.doctor.examination import LEVELS, Examination
-from nnunet_slpt.planners.report import versions
+from nnunet_slpt.versions import versions_of
 
 
 def as_json(examination: Examination) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def as_json(examination: Examination) -> dict[str, Any]:
         "configuration": examined.model.configuration,
         "training_makes_sense": examination.makes_sense,
         "findings": [asdict(finding) for finding in examination.findings],
-        "versions": versions(),
+        "versions": versions_of("nnunetv2", "torch"),
     }
 
 

@@ -3,7 +3,7 @@
 Owns which of its parameters are tuned, and how pretrained weights and heads get in.
 """
 
-__all__ = ["HEADS", "StockHeads", "StockUNet", "choose_tuned", "rest_frozen"]
+__all__ = ["StockHeads", "StockUNet", "choose_tuned", "rest_frozen"]
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -11,10 +11,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from nnunet_slpt.host_conventions import HEADS
 from nnunet_slpt.networks.backbone import parameter_summary
 from nnunet_slpt.networks.lora import is_lora, without_lora
-
-HEADS = "decoder.seg_layers."
 
 
 def choose_tuned(network: nn.Module, is_tuned: Callable[[str, Tensor], bool]) -> None:

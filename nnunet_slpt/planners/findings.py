@@ -12,13 +12,13 @@ import numpy as np
 from nnunetv2.preprocessing.normalization.map_channel_name_to_normalization import get_normalization_scheme
 
 from nnunet_slpt.errors import ArchitectureError
+from nnunet_slpt.host_conventions import SPLIT_FILE
 from nnunet_slpt.label_outputs import has_regions, head_rows
 from nnunet_slpt.networks import check_architecture
 from nnunet_slpt.planners.comparison import Check, Comparison, Finding, in_words
 from nnunet_slpt.planners.old_plans import are_old
 
 NO_CLASS = ("background", "ignore")
-SPLIT = "splits_final.json"
 FAR_SPACING = 1.5  # a voxel's edge that is longer or shorter by more than this factor
 
 
@@ -153,7 +153,7 @@ def reader(comparison: Comparison) -> Iterator[Finding]:
 
 def split(comparison: Comparison) -> Iterator[Finding]:
     """The split that training reads, against the one that came with the dataset."""
-    came, used = (folder / SPLIT for folder in (comparison.target.raw, comparison.target.preprocessed))
+    came, used = (folder / SPLIT_FILE for folder in (comparison.target.raw, comparison.target.preprocessed))
     if came.is_file() and used.is_file() and came.read_bytes() != used.read_bytes():
         yield Finding(
             "note",

@@ -12,8 +12,8 @@ from typing import Any
 
 from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
 
-from nnunet_slpt.datasets.fingerprint import FINGERPRINT
 from nnunet_slpt.files import exclusive, replace_json, write_bytes, write_json
+from nnunet_slpt.host_conventions import FINGERPRINT_FILE
 from nnunet_slpt.planners.draft import PLANS_NAME, Request, draft_plans, refuse_replacing
 from nnunet_slpt.planners.report import as_json
 
@@ -53,7 +53,7 @@ class SLPTPlanner(ExperimentPlanner):
         )
         target = self.draft.target
         with exclusive(target.preprocessed):
-            replace(target.preprocessed / FINGERPRINT, target.fingerprint)
+            replace(target.preprocessed / FINGERPRINT_FILE, target.fingerprint)
         # Its last step copies the raw dataset's split where there is none, and wants one to be the same.
         with suppress(AssertionError, IndexError):
             super().__init__(target.name, plans_name=plans_name, **host)

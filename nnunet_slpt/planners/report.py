@@ -3,20 +3,17 @@
 Must not write a file.
 """
 
-__all__ = ["as_json", "as_text", "versions"]
+__all__ = ["as_json", "as_text"]
 
 from dataclasses import asdict
-from importlib.metadata import version
 from typing import Any
 
-from nnunet_slpt import __version__
 from nnunet_slpt.config import PLANS_KEY
 from nnunet_slpt.networks.punet.tokens import TOKENS
 from nnunet_slpt.planners.comparison import in_words
 from nnunet_slpt.planners.draft import Draft
 from nnunet_slpt.planners.tunings import tuning_of
-
-PACKAGES = ("nnunetv2", "torch")
+from nnunet_slpt.versions import versions_of
 
 
 def as_json(draft: Draft) -> dict[str, Any]:
@@ -33,7 +30,7 @@ def as_json(draft: Draft) -> dict[str, Any]:
         "carried_over": carried_over(draft),
         "findings": [asdict(finding) for finding in draft.findings],
         "next": next_commands(draft),
-        "versions": versions(),
+        "versions": versions_of("nnunetv2", "torch"),
     }
 
 
@@ -54,11 +51,6 @@ def as_text(draft: Draft) -> str:
     if draft.findings:
         lines += ["", "What you should know:", *(f"  {finding}" for finding in draft.findings)]
     return "\n".join([*lines, "", "Next:", *(f"  {command}" for command in next_commands(draft))])
-
-
-def versions() -> dict[str, str]:
-    """Package → version, of this one and of those that decide what plans do."""
-    return {"nnunet_slpt": __version__, **{name: version(name) for name in PACKAGES}}
 
 
 def carried_over(draft: Draft) -> dict[str, str]:

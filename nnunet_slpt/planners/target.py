@@ -24,12 +24,13 @@ from nnunet_slpt.datasets import (
     read_cases,
     read_dataset_json,
 )
-from nnunet_slpt.datasets.fingerprint import FINGERPRINT, extract_fingerprint, knows_intensities
+from nnunet_slpt.datasets.fingerprint import extract_fingerprint, knows_intensities
 from nnunet_slpt.datasets.image_checks import ImageReader, check_one, find_reader
 from nnunet_slpt.datasets.label_checks import LabelValues
 from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.errors import DatasetError
 from nnunet_slpt.files import read_bytes
+from nnunet_slpt.host_conventions import FINGERPRINT_FILE
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ class Target:
 
         One that was made before there was any label is made again when there are some.
         """
-        file = self.preprocessed / FINGERPRINT
+        file = self.preprocessed / FINGERPRINT_FILE
         if file.exists():
             there = _read_fingerprint(file)
             if knows_intensities(there) or not self.labelled:

@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_slpt.datasets import Case, channel_count
-from nnunet_slpt.datasets.fingerprint import FINGERPRINT, extract_fingerprint
+from nnunet_slpt.datasets.fingerprint import extract_fingerprint
 from nnunet_slpt.datasets.image_checks import find_reader
 from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.errors import some
 from nnunet_slpt.files import back_up, move, remove, replace_json, write_json
+from nnunet_slpt.host_conventions import FINGERPRINT_FILE, SPLIT_FILE
 from nnunet_slpt.preprocessing.store import OWN_FOLDER
 
 DATASET_JSON = "dataset.json"
 LABELS = "gt_segmentations"
-SPLIT = "splits_final.json"
 Say = Callable[[str], object]
 
 
@@ -58,11 +58,11 @@ def write_companions(
     labels = {home / LABELS / f"{case.name}{ending}": case.label for case in labelled}
     _set_aside_labels(home, labels.keys(), say)
     _copy_labels(place, labels, {home / LABELS / f"{name}{ending}" for name in anew})
-    if not (home / FINGERPRINT).is_file():
+    if not (home / FINGERPRINT_FILE).is_file():
         reader, channels = find_reader(cases, dataset_json), channel_count(dataset_json)
         # As nnU-Net's, which is of labelled cases; where there are none yet, of what there is.
-        write_json(home / FINGERPRINT, extract_fingerprint(labelled or cases, reader, channels, workers))
-        say(f"Wrote {home / FINGERPRINT}.")
+        write_json(home / FINGERPRINT_FILE, extract_fingerprint(labelled or cases, reader, channels, workers))
+        say(f"Wrote {home / FINGERPRINT_FILE}.")
 
 
 def split_notes(home: Path, cases: Sequence[Case]) -> list[str]:
@@ -75,7 +75,7 @@ def split_notes(home: Path, cases: Sequence[Case]) -> list[str]:
         cases: that are preprocessed.
     """
     try:
-        folds = json.loads((home / SPLIT).read_text(encoding="utf-8"))
+        folds = json.loads((home / SPLIT_FILE).read_text(encoding="utf-8"))
         split = {name for fold in folds for part in ("train", "val") for name in fold[part]}
     except (OSError, ValueError, KeyError, TypeError):
         return []  # there is none, or it is another program's business
@@ -86,7 +86,9 @@ def split_notes(home: Path, cases: Sequence[Case]) -> list[str]:
         "are in it and have no label, so its folds cannot train": sorted(split - names),
         "are in it without a label, so its folds can only pretrain": sorted(split & unlabelled),
     }
-    return [f"{home / SPLIT}: {len(who)} case(s) {what}: {some(who)}." for what, who in notes.items() if who]
+    return [
+        f"{home / SPLIT_FILE}: {len(who)} case(s) {what}: {some(who)}." for what, who in notes.items() if who
+    ]
 
 
 def _set_aside_labels(home: Path, kept: Collection[Path], say: Say) -> None:

@@ -6,10 +6,10 @@ Owns which of their entries decide the result. Reads nnU-Net's plans; must not w
 __all__ = ["Recipe", "read_recipes"]
 
 import hashlib
-import importlib.metadata
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -136,8 +136,9 @@ def _recipe(plans: Any, name: str, dataset_json: dict[str, Any]) -> Recipe:
         )
     if not found:
         raise DatasetError(
-            f"nnU-Net {_host_version()} has no preprocessor {configuration.preprocessor_name!r} or no reader "
-            f"{plans.plans.get('image_reader_writer')!r}, which the plans name. Install what brings them."
+            f"nnU-Net {version('nnunetv2')} has no preprocessor {configuration.preprocessor_name!r} or no "
+            f"reader {plans.plans.get('image_reader_writer')!r}, which the plans name. Install what brings "
+            "them."
         )
     if (np.diff(values) != 1).any():
         raise DatasetError(f"The labels of dataset.json are {values}, nnU-Net expects 0, 1, 2 and so on.")
@@ -146,7 +147,7 @@ def _recipe(plans: Any, name: str, dataset_json: dict[str, Any]) -> Recipe:
 
 def _key(plans: Any, configuration: Any, dataset_json: Mapping[str, Any]) -> str:
     decisive = {
-        "nnunetv2": _host_version(),
+        "nnunetv2": version("nnunetv2"),
         "plans": {key: plans.plans.get(key) for key in OF_PLANS},
         "intensities": plans.foreground_intensity_properties_per_channel,
         "configuration": {key: configuration.configuration.get(key) for key in OF_CONFIGURATION},
@@ -155,7 +156,3 @@ def _key(plans: Any, configuration: Any, dataset_json: Mapping[str, Any]) -> str
         "regions_class_order": dataset_json.get("regions_class_order"),
     }
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
-
-
-def _host_version() -> str:
-    return importlib.metadata.version("nnunetv2")

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from nnunet_slpt.errors import ArchitectureError
+from nnunet_slpt.host_conventions import HEADS
 from nnunet_slpt.pretrained.checkpoint import Pretrained
 from nnunet_slpt.pretrained.mismatch import describe_mismatch, list_differences
 from nnunet_slpt.pretrained.stem import adapted_stem, stem_name
 
-HEADS = "decoder.seg_layers."
 ADDED = {"prompts", "updaters", "scale_shift", "input_prompt", "heads"}  # by a prompt tuning, of any settings
 
 

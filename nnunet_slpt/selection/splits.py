@@ -16,9 +16,8 @@ from typing import Any
 
 from nnunet_slpt.errors import SelectionError, some
 from nnunet_slpt.files import read_bytes
+from nnunet_slpt.host_conventions import FEWEST_CASES, HOST_FOLDS
 
-HOST_FOLDS = 5  # nnUNetTrainer.do_split
-FEWEST_CASES = 2  # nnUNetTrainerSLPT refuses a fold with fewer training cases
 SPLIT_FORMAT = 'nnU-Net\'s: [{"train": [names], "val": [names]}, ...]'
 SPLIT_REMEDY = "Correct it, or move it away and name the validation cases with --val."
 NAMES_FORMAT = "a JSON list of names, or a text file with one name a line"

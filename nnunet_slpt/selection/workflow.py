@@ -6,13 +6,11 @@ all is decided, but for what the network has seen.
 
 __all__ = ["select", "status"]
 
-import importlib.metadata
 from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
 
-from nnunet_slpt import __version__
 from nnunet_slpt.errors import SelectionError, SLPTError
 from nnunet_slpt.selection.budget import parse_budget
 from nnunet_slpt.selection.desk import Desk
@@ -33,9 +31,9 @@ from nnunet_slpt.selection.strategies import (
     resolve,
 )
 from nnunet_slpt.selection.worklist import worklist_text
+from nnunet_slpt.versions import versions_of
 
 Say = Callable[[str], None]
-PACKAGES = ("nnunetv2", "torch", "numpy", "scikit-learn")
 
 
 def select(request: Request, say: Say = print) -> Round | None:
@@ -207,7 +205,7 @@ def _round(
         strategy=strategy.name,
         parameters=strategy.parameters(),
         budget_cases=len(choice.chosen),
-        versions={"nnunet_slpt": __version__} | {name: importlib.metadata.version(name) for name in PACKAGES},
+        versions=versions_of("nnunetv2", "torch", "numpy", "scikit-learn"),
         model=sight.about("predictions" in strategy.needs) if sight.uses_model(strategy) else None,
         settings={
             "asked_for": request.strategy,

@@ -15,8 +15,8 @@ from nnunet_slpt.errors import SimulationError
 from nnunet_slpt.evaluation import check_packages
 from nnunet_slpt.evaluation.cells import CellKey
 from nnunet_slpt.files import read_bytes
+from nnunet_slpt.host_conventions import FEWEST_CASES
 from nnunet_slpt.selection.budget import parse_budget
-from nnunet_slpt.selection.splits import FEWEST_CASES
 from nnunet_slpt.simulation.grid import Campaign, make_grid, part_of
 from nnunet_slpt.simulation.models import RECORDED_AS, Models, read_models
 from nnunet_slpt.simulation.request import Request

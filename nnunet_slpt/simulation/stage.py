@@ -19,6 +19,7 @@ from typing import Any
 from nnunet_slpt.config import PLANS_KEY
 from nnunet_slpt.datasets.image_files import spacing_files
 from nnunet_slpt.files import read_bytes, write_bytes, write_json
+from nnunet_slpt.host_conventions import SPLIT_FILE
 from nnunet_slpt.simulation.source import Source
 
 TUNING_FOLD = "0"
@@ -153,7 +154,7 @@ class Stage:
             labelled: names.
         """
         train = sorted(labelled)
-        write_json(self.preprocessed / "splits_final.json", [{"train": train, "val": train[:1]}])
+        write_json(self.preprocessed / SPLIT_FILE, [{"train": train, "val": train[:1]}])
 
     def links(self, names: Iterable[str]) -> Path:
         """A folder with the images of some cases of the pool, and no others.

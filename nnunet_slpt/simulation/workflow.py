@@ -14,10 +14,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from importlib.metadata import version
 from pathlib import Path
 
-from nnunet_slpt import __version__
 from nnunet_slpt.errors import FileError, SimulationError, SLPTError
 from nnunet_slpt.evaluation.report import write_report
 from nnunet_slpt.files import LOCK, exclusive, read_bytes, write_json
@@ -32,10 +30,10 @@ from nnunet_slpt.simulation.request import Request
 from nnunet_slpt.simulation.stage import Stage, link_images
 from nnunet_slpt.simulation.steps import Steps
 from nnunet_slpt.tuning_methods import TUNING_METHODS
+from nnunet_slpt.versions import versions_of
 
 Say = Callable[[str], None]
 PATIENCE_SECONDS = 600  # for another part that makes the plans
-PACKAGES = ("nnunetv2", "torch", "numpy")
 
 
 def simulate(request: Request, say: Say = print) -> bool:
@@ -152,7 +150,6 @@ def _alone(folder: Path) -> Iterator[None]:
 
 def _settings(plan: Plan) -> Settings:
     request = plan.request
-    versions = {"nnunet_slpt": __version__} | {name: version(name) for name in PACKAGES}
     return Settings(
         models={kind: one.pretrained.path.resolve() for kind, one in plan.models.by_network.items()},
         configuration=plan.models.configuration,
@@ -164,7 +161,7 @@ def _settings(plan: Plan) -> Settings:
         tolerance_mm=request.tolerance_mm,
         about={
             "settings": {key: value for key, value in plan.question.items() if key not in ("pool", "test")},
-            "versions": versions,
+            "versions": versions_of("nnunetv2", "torch", "numpy"),
             "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
             "command": request.command,
         },

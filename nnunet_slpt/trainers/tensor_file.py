@@ -8,7 +8,6 @@ __all__ = ["TensorFile"]
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from torch import Tensor
 from nnunet_slpt import __version__
 from nnunet_slpt.errors import CheckpointError
 from nnunet_slpt.files import write_bytes
+from nnunet_slpt.versions import versions_of
 
 FORMAT_VERSION = 1
 
@@ -48,13 +48,7 @@ class TensorFile:
         Raises:
             FileError: it cannot be written; an old file is untouched then.
         """
-        of_format = {
-            "format_version": FORMAT_VERSION,
-            "versions": {
-                "nnunet_slpt": __version__,
-                **{name: version(name) for name in ("nnunetv2", "torch")},
-            },
-        }
+        of_format = {"format_version": FORMAT_VERSION, "versions": versions_of("nnunetv2", "torch")}
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         # One entry, for safetensors writes several in an order that changes from call to call. The order
         # inside it stays: that of the labels says which output is which region.

@@ -18,9 +18,7 @@ from torch import Tensor
 
 from nnunet_slpt.datasets import UNLABELLED
 from nnunet_slpt.errors import DatasetError, some
-
-FEWEST_CASES = 2
-HOST_FOLDS = 5  # nnUNetTrainer.do_split
+from nnunet_slpt.host_conventions import FEWEST_CASES, FINGERPRINT_FILE, HOST_FOLDS, SPLIT_FILE
 
 
 def check_folder(fold: int | str, folder: Path, available: Sequence[str]) -> None:
@@ -34,13 +32,13 @@ def check_folder(fold: int | str, folder: Path, available: Sequence[str]) -> Non
     Raises:
         DatasetError: there is no fingerprint; or no split, and fewer cases than nnU-Net makes folds.
     """
-    fingerprint = folder / "dataset_fingerprint.json"
+    fingerprint = folder / FINGERPRINT_FILE
     if not fingerprint.is_file():
         raise DatasetError(
             f"There is no {fingerprint}, which nnU-Net copies beside the model. Run "
             f"nnUNetv2_extract_fingerprint -d {folder.name}, or copy the file if the data comes ready-made."
         )
-    file = folder / "splits_final.json"
+    file = folder / SPLIT_FILE
     if fold != "all" and not file.is_file() and len(available) < HOST_FOLDS:
         raise DatasetError(
             f"{folder} has {len(available)} preprocessed cases, too few for nnU-Net's {HOST_FOLDS} folds. "

@@ -11,7 +11,7 @@ from typing import Any
 from nnunet_slpt.config import PLANS_KEY
 from nnunet_slpt.planners.comparison import in_words
 from nnunet_slpt.planners.punet.draft import PretrainingDraft
-from nnunet_slpt.planners.report import versions
+from nnunet_slpt.versions import versions_of
 
 
 def as_json(draft: PretrainingDraft) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def as_json(draft: PretrainingDraft) -> dict[str, Any]:
         "gigabytes": {name: round(draft.gigabytes(name), 2) for name in draft.configurations},
         "findings": [asdict(finding) for finding in draft.findings],
         "next": _next_commands(draft),
-        "versions": versions(),
+        "versions": versions_of("nnunetv2", "torch"),
     }
 
 

@@ -18,9 +18,10 @@ from typing import Any
 from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
 from nnunetv2.experiment_planning.experiment_planners.network_topology import get_pool_and_conv_props
 
-from nnunet_slpt.datasets.fingerprint import FINGERPRINT, knows_intensities
+from nnunet_slpt.datasets.fingerprint import knows_intensities
 from nnunet_slpt.errors import PlanningError
 from nnunet_slpt.files import write_json
+from nnunet_slpt.host_conventions import FINGERPRINT_FILE
 from nnunet_slpt.networks.punet import PUNET
 from nnunet_slpt.networks.punet.memory import numbers_kept, numbers_within
 from nnunet_slpt.networks.punet.plan import BodyPlan
@@ -55,7 +56,7 @@ def punet_plans(
     with TemporaryDirectory() as scratch, _preprocessed_in(scratch), redirect_stdout(StringIO()):
         folder = Path(scratch) / target.name
         folder.mkdir()
-        write_json(folder / FINGERPRINT, target.fingerprint)
+        write_json(folder / FINGERPRINT_FILE, target.fingerprint)
         PUNetSizes(target, plans_name, features, gpu_memory, wishes).plan_experiment()
         plans: dict[str, Any] = json.loads((folder / f"{plans_name}.json").read_text())
     plans["configurations"] = {

@@ -2,8 +2,8 @@
 
 __all__ = ["write_pretraining"]
 
-from nnunet_slpt.datasets.fingerprint import FINGERPRINT
 from nnunet_slpt.files import exclusive, write_json
+from nnunet_slpt.host_conventions import FINGERPRINT_FILE
 from nnunet_slpt.planners.draft import refuse_replacing
 from nnunet_slpt.planners.planner import replace
 from nnunet_slpt.planners.punet.draft import PretrainingDraft
@@ -23,7 +23,7 @@ def write_pretraining(draft: PretrainingDraft) -> None:
     folder = draft.target.preprocessed
     with exclusive(folder):
         refuse_replacing(draft.plans_file, draft.request.overwrite)
-        replace(folder / FINGERPRINT, draft.target.fingerprint)
+        replace(folder / FINGERPRINT_FILE, draft.target.fingerprint)
         replace(folder / "dataset.json", draft.target.dataset_json)
         write_json(draft.report_file, as_json(draft))
         replace(draft.plans_file, draft.plans)

@@ -14,7 +14,6 @@ __all__ = [
     "write_prelabels",
 ]
 
-import importlib.metadata
 import json
 from collections.abc import Callable, Mapping, Sequence
 from glob import escape
@@ -25,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from nnunet_slpt import __version__, files
+from nnunet_slpt import files
 from nnunet_slpt.datasets.label_checks import LabelValues
 from nnunet_slpt.datasets.label_files import label_files, write_label_files
 from nnunet_slpt.errors import SelectionError
@@ -36,6 +35,7 @@ from nnunet_slpt.selection.request import Request
 from nnunet_slpt.selection.round_store import RoundStore
 from nnunet_slpt.selection.rounds import Round
 from nnunet_slpt.selection.sight import Sight
+from nnunet_slpt.versions import versions_of
 
 Say = Callable[[str], None]
 OPEN = "to_annotate"  # the annotators' folder of a round
@@ -180,9 +180,8 @@ def _translated(labels: NDArray[Any], to_ours: dict[int, int]) -> NDArray[np.uin
 
 
 def _about(sight: Sight, to_ours: dict[int, int]) -> dict[str, Any]:
-    host = {"nnunetv2": importlib.metadata.version("nnunetv2")}
     return {
-        "versions": {"nnunet_slpt": __version__, **host},
+        "versions": versions_of("nnunetv2"),
         "model": sight.about(predicts=True),
         "labels": {str(theirs): ours for theirs, ours in to_ours.items()},
     }

@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from nnunet_slpt import __version__, files
+from nnunet_slpt import files
 from nnunet_slpt.selection.handover.examination import Finding
 from nnunet_slpt.selection.round_store import RoundStore
+from nnunet_slpt.versions import versions_of
 
 COLLECTED = "collected.json"
 OUTCOMES = ("taken", "there already", "not begun", "refused")
@@ -91,7 +92,7 @@ def write_reports(collected: Collected, store: RoundStore) -> None:
     for number in sorted({one.round_number for one in good if one.round_number is not None}):
         file = store.beside(number, COLLECTED)
         cases = _known(file) | {one.case: _entry(one) for one in good if one.round_number == number}
-        about = {"round": number, "versions": {"nnunet_slpt": __version__}}
+        about = {"round": number, "versions": versions_of()}
         files.write_json(file, {**about, "summary": _summary(cases.values()), "cases": cases})
 
 

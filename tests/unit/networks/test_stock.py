@@ -8,8 +8,9 @@ import torch
 from backbones import CLASSES, images, plain
 from torch import nn
 
+from nnunet_slpt.host_conventions import HEADS
 from nnunet_slpt.networks.lora import add_lora
-from nnunet_slpt.networks.stock import HEADS, StockUNet, choose_tuned, rest_frozen
+from nnunet_slpt.networks.stock import StockUNet, choose_tuned, rest_frozen
 
 BATCH_NORM = {"norm_op": nn.BatchNorm3d}
 
