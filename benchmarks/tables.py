@@ -1,26 +1,21 @@
 """The tables of the README and of the pages on evidence and strategies, from the JSON files in `results/`.
 
-    python benchmarks/tables.py
+    python benchmarks/tables.py [--check]
 
 rewrites what stands between two comments that say where a block starts and ends: every figure there has a
-file here.
+file here. With --check it writes nothing and fails where that would change something.
 """
 
+import argparse
 import json
-import re
 import sys
-from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from query_tables import errors_table, pairs_table, queries_table, spread
+from evidence_tables import budgets_table, campaigns_table, duel_table, evidence_table, methods_table
+from query_tables import errors_table, pairs_table, queries_table
 
-from nnunet_slpt.evaluation.cells import Cell, read_cells
-from nnunet_slpt.evaluation.experiment import Experiment, Way
-from nnunet_slpt.evaluation.means import mean
 from nnunet_slpt.evaluation.report import words
 
 HERE = Path(__file__).parent
@@ -37,8 +32,6 @@ METHODS_NOW = {
     "slpt_k1": "SLPT, K = 1",
     "slpt": "SLPT, K = 3 (default)",
 }
-# Where full fine-tuning is better at another rate, it is compared at that.
-BETTER = {"heart_small_300": {"full_adamw": "full_adamw_fast"}}
 # Names of methods.
 BASELINES = r"slpt|(?!slpt_|punet).*"
 PARTS_OF_ONE = r"slpt_k1_.*"
@@ -58,7 +51,6 @@ BUDGETS_TABLES = {
     "baselines_by_budget": ("hippocampus_small_300", "slpt_k1", BASELINES),
     "heart_baselines_by_budget": ("heart_small_300", "slpt_k1", BASELINES),
 }
-METHODS_HEADER = ("method", "tuned", "Dice", "against `{}`", "patients won", "p")
 # Block of the page on evidence → its table of two methods: comparison, methods.
 DUELS = {
     "hippocampus_duel": ("hippocampus_small_300", "full_adamw", "slpt_k1"),
@@ -83,142 +75,6 @@ PRETRAINED = (
 CAMPAIGNS = {"campaigns": ("heart_small_300", "slpt"), "lesion_campaigns": ("lesions_second_300", "slpt")}
 
 
-def cells_of(comparison: str) -> list[Cell]:
-    """The finished cells that are kept of a comparison, with patients as test cases."""
-    return [
-        by_patient(cell) for cell in read_cells(HERE / "results" / "evidence" / comparison / "cells").cells
-    ]
-
-
-def by_patient(cell: Cell) -> Cell:
-    """With the mean over a patient's images, for a test over cases takes each for a patient of its own."""
-    images: dict[str, list[Any]] = defaultdict(list)
-    for name, scores in cell.test.items():
-        images[re.sub(r"_frame\d+$", "", name)].append(scores)
-    test = {
-        patient: {
-            of: {metric: mean(one[of][metric] for one in several) for metric in several[0][of]}
-            for of in several[0]
-        }
-        for patient, several in images.items()
-    }
-    return replace(cell, test=test)
-
-
-def methods_of(comparison: str, reference: str, pattern: str, budget: int | None = None) -> Experiment:
-    """One method and those of a pattern, on random cases, at one budget or at all."""
-    cells = [
-        cell
-        for cell in cells_of(comparison)
-        if cell.strategy == "random"
-        and budget in (None, cell.budget)
-        and (cell.method == reference or re.fullmatch(pattern, cell.method))
-    ]
-    return Experiment.of(cells, reference)
-
-
-def gains_of(experiment: Experiment) -> dict[tuple[Way, int], str]:
-    """The paired differences from the reference method."""
-    return {
-        (one, each.budget): spread(each.by_seed.values())
-        for one, compared in experiment.method_comparisons.items()
-        for each in compared
-    }
-
-
-def evidence_table(
-    tasks: dict[str, str],
-    methods: dict[str, str],
-    budgets: Sequence[int] | None = None,
-    heading: str = "task, steps, labelled cases",
-) -> str:
-    """Mean Dice on test cases, by comparison and budget, and the paired differences from the first method.
-
-    Comparisons and methods come with how they are called.
-    """
-    rows = []
-    for name, task in tasks.items():
-        ways = [Way(BETTER.get(name, {}).get(one, one), "random") for one in methods]
-        first, *others = ways
-        experiment = Experiment.of(cells_of(name), first.method)
-        gains = gains_of(experiment)
-        for budget in budgets or experiment.budgets:
-            levels = [words.spread(experiment.spread(one, budget)) for one in ways]
-            rows.append([f"{task}, {budget}", *levels, *(gains.get((one, budget), "-") for one in others)])
-    _, *compared = methods.values()
-    titles = [*methods.values(), *(f"{title}: difference" for title in compared)]
-    return words.markdown_table([heading, *titles], rows)
-
-
-def methods_table(comparison: str, budget: int, reference: str, pattern: str) -> str:
-    """Methods at one budget, the best first, and their paired differences from one of them."""
-    experiment = methods_of(comparison, reference, pattern, budget)
-    levels = {one: experiment.spread(one, budget) for one in experiment.ways}
-    rows = []
-    for one in sorted(levels, key=lambda one: -(levels[one].mean or 0)):
-        costs = [cell.costs for cell in experiment.select(one)]
-        share = np.mean([each["tuned_parameters"] / each["parameters"] for each in costs])
-        row = [f"`{one.method}`", f"{share:.1%}", words.spread(levels[one])]
-        for each in experiment.method_comparisons.get(one, ()):
-            gains = each.by_seed.values()
-            row += [spread(gains), f"{each.cases.win_rate:.0%}", words.p_value(each.cases.p)]
-        rows.append(row + ["-"] * (len(METHODS_HEADER) - len(row)))
-    return words.markdown_table([title.format(reference) for title in METHODS_HEADER], rows)
-
-
-def budgets_table(comparison: str, reference: str, pattern: str) -> str:
-    """Dice of one method at every budget, and the others' paired differences from it."""
-    experiment = methods_of(comparison, reference, pattern)
-    gains = gains_of(experiment)
-    first, *others = experiment.ways
-    budgets = experiment.budgets
-    rows = [[f"`{reference}`: Dice", *(words.spread(experiment.spread(first, budget)) for budget in budgets)]]
-    rows += [[f"`{one.method}`", *(gains.get((one, budget), "-") for budget in budgets)] for one in others]
-    return words.markdown_table(["difference", *map(str, budgets)], rows)
-
-
-def duel_table(comparison: str, reference: str, method: str) -> str:
-    """Two methods at every budget."""
-    experiment = methods_of(comparison, reference, re.escape(method))
-    first, second = experiment.ways
-    rows = [
-        [
-            str(one.budget),
-            *(words.spread(experiment.spread(way, one.budget)) for way in (first, second)),
-            spread(one.by_seed.values()),
-            f"{one.seeds.win_rate * one.seeds.n:g} of {one.seeds.n}",
-            f"{one.cases.win_rate:.0%}",
-            words.p_value(one.cases.p),
-        ]
-        for one in experiment.method_comparisons[second]
-        if one.budget is not None
-    ]
-    titles = [
-        "labelled cases",
-        f"`{reference}`",
-        f"`{method}`",
-        "difference",
-        "seeds won",
-        "patients won",
-        "p",
-    ]
-    return words.markdown_table(titles, rows)
-
-
-def campaigns_table(comparison: str, method: str) -> str:
-    """Strategies over whole campaigns of one method, and their paired difference from random choice."""
-    experiment = Experiment.of([cell for cell in cells_of(comparison) if cell.method == method], method)
-    rows = []
-    for way in experiment.ways:
-        levels = [words.spread(experiment.spread(way, budget)) for budget in experiment.budgets]
-        over_all = [one for one in experiment.strategy_comparisons.get(way, ()) if one.budget is None]
-        gain = [f"{spread(one.by_seed.values())}, p {words.p_value(one.cases.p)}" for one in over_all]
-        area = words.spread(experiment.area(way))
-        rows.append([f"`{way.strategy}`", *levels, area, *(gain or ["-"])])
-    titles = ["strategy", *(f"{budget} labels" for budget in experiment.budgets), "area"]
-    return words.markdown_table([*titles, "mean difference from `random`"], rows)
-
-
 def step_table(reports: list[dict[str, Any]]) -> str:
     """Ratios of time and memory to stock full fine-tuning."""
     rows = []
@@ -237,14 +93,39 @@ def read(folder: str) -> list[dict[str, Any]]:
     return [json.loads(path.read_text()) for path in sorted((HERE / "results" / folder).glob("*.json"))]
 
 
-def put(document: Path, blocks: list[str], name: str = "figures") -> None:
-    """Between the two comments of that name in a document."""
-    start, end = (f"<!-- {name}:{edge} -->" for edge in ("start", "end"))
-    before, rest = document.read_text().split(start)
-    document.write_text(f"{before}{start}\n\n" + "\n\n".join(blocks) + f"\n\n{end}{rest.split(end)[1]}")
+class Documents:
+    """Texts of documents by path, as they become."""
+
+    def __init__(self) -> None:
+        self.texts: dict[Path, str] = {}
+
+    def put(self, document: Path, blocks: list[str], name: str = "figures") -> None:
+        """Between the two comments of that name in a document."""
+        start, end = (f"<!-- {name}:{edge} -->" for edge in ("start", "end"))
+        text = self.texts.get(document) or document.read_text(encoding="utf-8")
+        before, rest = text.split(start)
+        self.texts[document] = f"{before}{start}\n\n" + "\n\n".join(blocks) + f"\n\n{end}{rest.split(end)[1]}"
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true", help="write nothing")
+    check = parser.parse_args().check
+    documents = Documents()
+    fill(documents.put)
+    changed = {path for path, text in documents.texts.items() if path.read_text(encoding="utf-8") != text}
+    for path in changed:
+        if check:
+            print(f"{path}: its tables are not those of benchmarks/results. Run {__file__}", file=sys.stderr)
+        else:
+            path.write_text(documents.texts[path], encoding="utf-8")
+    return int(check and bool(changed))
+
+
+def fill(put: Callable[..., None]) -> None:
+    """All blocks of all documents."""
     queries = read("queries")
     reports = [json.loads(path.read_text()) for path in sorted((HERE / "results").glob("step_*.json"))]
     put(
@@ -277,7 +158,6 @@ def main() -> int:
         put(EXPLANATION / "evidence.md", [budgets_table(*one)], block)
     put(EXPLANATION / "evidence.md", [evidence_table(*PRETRAINED)], "pretrained")
     put(EXPLANATION / "evidence.md", [evidence_table(PUNETS, PUNET_METHODS)], "punet")
-    return 0
 
 
 if __name__ == "__main__":

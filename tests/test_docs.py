@@ -4,6 +4,8 @@ import configparser
 import dataclasses
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -75,3 +77,13 @@ def test_our_commands_exist(page: Path) -> None:
     # At the start of a command, or after `$(` or a pipe.
     called = re.findall(r"(?:^|\$\(|\| |`)(nnunet_slpt_\w+)", page.read_text(encoding="utf-8"), re.MULTILINE)
     assert set(called) <= known
+
+
+def test_the_tables_are_those_of_the_results() -> None:
+    told = subprocess.run(
+        [sys.executable, REPOSITORY / "benchmarks/tables.py", "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0, told.stderr
