@@ -11,6 +11,9 @@ from torch import Tensor
 
 from nnunet_slpt.networks.punet.tokens import ClassPrompt
 
+# Divides the similarities before the softmax over a class's tokens: with 1 their weights differ by e at most,
+# and the likeness is close to the tokens' mean. As in the authors' code, `soft_selection_sigma`.
+SHARPNESS = 0.1
 # How near a likeness may come to 0 and 1, so that its logit stays finite and fits half precision.
 MARGIN = 1e-4
 
@@ -18,7 +21,8 @@ MARGIN = 1e-4
 def likeness(features: Tensor, tokens: Tensor) -> Tensor:
     """The similarity of each voxel with one class, in [0, 1]: s = Σ_t a_t · s_t.
 
-    s_t = (cos(f, p_t) + 1) / 2 is that with one token, a = softmax(s_1 … s_T) without gradient.
+    s_t = (cos(f, p_t) + 1) / 2 is that with one token, a = softmax(s / 0.1) over the tokens, without
+    gradient: the nearest tokens count, so that a class can look like several things.
 
     Args:
         features: (B, C, *S).
@@ -34,7 +38,7 @@ def likeness(features: Tensor, tokens: Tensor) -> Tensor:
         directions = F.normalize(features.float(), dim=1)
         cosines = torch.einsum("bc...,tc->bt...", directions, F.normalize(tokens.float(), dim=1))
         similarities = (cosines + 1) / 2
-        weights = similarities.detach().softmax(1)
+        weights = (similarities.detach() / SHARPNESS).softmax(1)
         return (weights * similarities).sum(1)
 
 

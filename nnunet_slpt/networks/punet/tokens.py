@@ -79,7 +79,7 @@ class ClassPrompt(nn.Module):
 
     The head compares features with its tokens, and turns the likeness into a logit by ``scale`` and
     ``offset``. These two are ours: a likeness is bounded, and where one pass serves several classes at right
-    angles, nothing can be unlike all of them. They start as 1 and 0, which is the paper.
+    angles, nothing can be unlike all of them. They start as 1 and 0, as if they were not there.
 
     Args:
         sites: the attentions that take tokens, by number.

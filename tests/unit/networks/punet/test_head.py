@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 import torch
 
-from nnunet_slpt.networks.punet.head import MARGIN, class_logits, likeness, logits_of
+from nnunet_slpt.networks.punet.head import MARGIN, SHARPNESS, class_logits, likeness, logits_of
 from nnunet_slpt.networks.punet.tokens import ClassPrompt
 
 
@@ -17,7 +17,7 @@ def by_hand(feature, tokens, weights=None):
     cosines = [feature @ token / (feature.norm() * token.norm()) for token in tokens]
     similarities = torch.stack([(cosine + 1) / 2 for cosine in cosines])
     if weights is None:
-        powers = [math.exp(s.item()) for s in similarities]
+        powers = [math.exp(s.item() / SHARPNESS) for s in similarities]
         weights = [power / sum(powers) for power in powers]
     return sum(weight * s for weight, s in zip(weights, similarities, strict=True)), weights
 
@@ -41,6 +41,15 @@ def test_it_is_one_along_the_token_and_zero_against_it():
     token = torch.randn(1, 5)
     features = torch.stack([3 * token[0], -token[0]], 1)[None, :, :, None]
     torch.testing.assert_close(likeness(features, token)[0, :, 0], torch.tensor([1.0, 0.0]))
+
+
+def test_a_class_can_look_like_several_things():
+    prototypes = torch.eye(16)
+    features = torch.cat([prototypes, -prototypes.sum(0, keepdim=True)]).T[None, :, :, None]
+    got = likeness(features, prototypes)[0, :, 0]
+    # Each token alone would give 1, and their mean 17/32.
+    assert (got[:16] > 0.95).all()
+    assert got[16] < 0.4
 
 
 def test_the_sigmoid_of_a_logit_is_the_likeness():
