@@ -10,7 +10,8 @@ from pathlib import Path
 
 from torch import Tensor
 
-from nnunet_slpt.errors import CheckpointError, ConfigError, one_of
+from nnunet_slpt.errors import CheckpointError, ConfigError, SLPTError, one_of
+from nnunet_slpt.networks.punet.label_network import LabelPUNet
 from nnunet_slpt.networks.punet.network import PUNet
 from nnunet_slpt.networks.punet.tokens import ClassPrompt
 from nnunet_slpt.pretrained import base_hash, list_differences
@@ -30,13 +31,25 @@ def save_tokens(path: str | Path, network: PUNet, names: Iterable[str] | None = 
         names: of the classes; ``None`` is all of them.
 
     Raises:
-        ConfigError: no such class, or none at all.
+        ConfigError: no such class, or none at all; some of the classes of a network that was tuned jointly;
+            adapters, which are part of what was tuned and no class's.
         FileError: it cannot be written; an old file is untouched then.
     """
     prompts = {name: network.prompt(name) for name in (network.class_names if names is None else names)}
     if not prompts:
         raise ConfigError("There are no tokens to save: the network has no class, or none was named.")
-    about = {"base_hash": base_hash(network.frozen_state()), "classes": list(prompts)}
+    _check_adapters(network, ConfigError)
+    jointly = _is_joint(network)
+    if jointly and len(prompts) < len(network.class_names):
+        raise ConfigError(
+            f"The classes {', '.join(network.class_names)} share a pass, and some of them alone predict "
+            f"otherwise: got {', '.join(prompts)}. Save all of them."
+        )
+    about = {
+        "base_hash": base_hash(network.frozen_state()),
+        "classes": list(prompts),
+        "jointly": jointly,
+    }
     # By number: a name may hold any character, the separator too.
     tensors = {
         f"{number}.{name}": tensor
@@ -61,11 +74,13 @@ def load_tokens(path: str | Path, network: PUNet, names: Iterable[str] | None = 
 
     Raises:
         CheckpointError: no such file, damaged, of another program or a later version, tokens of another body
-            or of other stages, or a class that is not in it.
+            or of other stages, or a class that is not in it; tokens that were tuned jointly for a network
+            whose classes have a pass each, or the other way round, or some of them; a network with adapters.
     """
     path = Path(path)
     about, tensors = TOKEN_FORMAT.read(path)
     _check_body(about["base_hash"], base_hash(network.frozen_state()), path)
+    _check_adapters(network, CheckpointError)
     known = about["classes"]
     asked = known if names is None else list(names)
     states = {}
@@ -74,6 +89,7 @@ def load_tokens(path: str | Path, network: PUNet, names: Iterable[str] | None = 
             raise CheckpointError(f"{path} has no tokens for it: {one_of('class', name, known)}.")
         states[name] = _state(tensors, known.index(name))
         _check_shapes(states[name], network.new_prompt(), path)
+    _check_joint(network, bool(about.get("jointly")), known, asked, path)
     for name, state in states.items():
         if name not in network.class_names:
             network.add_class(name)
@@ -85,6 +101,36 @@ def _state(tensors: Mapping[str, Tensor], number: int) -> dict[str, Tensor]:
     """The tensors of one class, under the names that its prompt has for them."""
     mine = f"{number}."
     return {name.removeprefix(mine): tensor for name, tensor in tensors.items() if name.startswith(mine)}
+
+
+def _is_joint(network: PUNet) -> bool:
+    """Whether classes see each other's tokens; where the body takes none there is nothing to see."""
+    return isinstance(network, LabelPUNet) and network.jointly and bool(network.stages)
+
+
+def _check_adapters(network: PUNet, refusal: type[SLPTError]) -> None:
+    if network.adapters is not None:
+        raise refusal(
+            "The network has adapters, and a token file holds tokens alone, which predict otherwise without "
+            "them. Keep the checkpoint, or take a network without adapters."
+        )
+
+
+def _check_joint(network: PUNet, jointly: bool, known: list[str], asked: list[str], path: Path) -> None:
+    if jointly != _is_joint(network):
+        ways = ("in a pass of each class's own", "jointly, in one pass of all classes")
+        raise CheckpointError(
+            f"The tokens of {path} were tuned {ways[jointly]}, and this network has its classes "
+            f"{ways[not jointly]}. Build it as LabelPUNet(..., jointly={jointly})."
+        )
+    others = [name for name in {*known, *network.class_names} if name not in known or name not in asked]
+    if jointly and others:
+        here = ", ".join(network.class_names) or "none"
+        raise CheckpointError(
+            f"The tokens of {path} were tuned jointly, for {', '.join(known)}, and predict otherwise in "
+            f"other company: got {', '.join(asked)} for a network with {here}. "
+            "Load all of them, into a network with no other class."
+        )
 
 
 def _check_body(got: str, expected: str, path: Path) -> None:

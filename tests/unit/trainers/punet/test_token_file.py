@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 from safetensors.torch import save_file
-from small_punets import images, network
+from small_punets import images, network, settings
 
 from nnunet_slpt.errors import CheckpointError, ConfigError
+from nnunet_slpt.networks.punet import LabelPUNet
 from nnunet_slpt.trainers.punet.token_file import load_tokens, save_tokens
 
 
@@ -91,3 +92,51 @@ def test_saving_nothing_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="unknown class 'liver'; known: a"):
         save_tokens(tmp_path / "tokens.safetensors", network("a"), ["liver"])
     assert not list(tmp_path.iterdir())
+
+
+def labels_network(*names, jointly=True, **changes):
+    torch.manual_seed(0)
+    return LabelPUNet(names, jointly=jointly, **settings(3) | {"tokens": 3} | changes)
+
+
+@pytest.fixture
+def joint(tmp_path):
+    save_tokens(tmp_path / "joint.safetensors", labels_network("a", "b"))
+    return tmp_path / "joint.safetensors"
+
+
+def test_tokens_that_were_tuned_jointly_come_back_together(joint):
+    for made in (labels_network(), labels_network("a", "b")):
+        assert load_tokens(joint, made) == ["a", "b"]
+
+
+def test_joint_tokens_are_refused_where_they_predict_otherwise(joint):
+    with pytest.raises(CheckpointError, match="jointly=True"):
+        load_tokens(joint, labels_network(jointly=False))
+    with pytest.raises(CheckpointError, match="other company: got a for"):
+        load_tokens(joint, labels_network(), ["a"])
+    other = labels_network("c")
+    with pytest.raises(CheckpointError, match="no other class"):
+        load_tokens(joint, other)
+    assert other.class_names == ["c"]
+
+
+def test_tokens_of_a_pass_each_are_refused_for_a_joint_network(saved):
+    with pytest.raises(CheckpointError, match="jointly=False"):
+        load_tokens(saved, labels_network())
+
+
+def test_some_of_joint_classes_are_not_saved_alone(tmp_path):
+    with pytest.raises(ConfigError, match="Save all of them"):
+        save_tokens(tmp_path / "tokens.safetensors", labels_network("a", "b"), ["a"])
+    # Where the body takes no tokens, classes do not see each other.
+    save_tokens(tmp_path / "tokens.safetensors", labels_network("a", "b", prompted="none"), ["a"])
+
+
+def test_adapters_are_refused(tmp_path, saved):
+    adapted = labels_network("l.v.", jointly=False)
+    adapted.choose_tuned("adapter")
+    with pytest.raises(ConfigError, match="has adapters"):
+        save_tokens(tmp_path / "tokens.safetensors", adapted)
+    with pytest.raises(CheckpointError, match="has adapters"):
+        load_tokens(saved, adapted)
