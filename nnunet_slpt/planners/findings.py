@@ -6,15 +6,17 @@ the planner.
 
 __all__ = ["AT_FIRST", "FAR_SPACING", "OF_IMAGES"]
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 from nnunetv2.preprocessing.normalization.map_channel_name_to_normalization import get_normalization_scheme
 
+from nnunet_slpt.config import PLANS_KEY
 from nnunet_slpt.errors import ArchitectureError
 from nnunet_slpt.host_conventions import SPLIT_FILE
 from nnunet_slpt.label_outputs import has_regions, head_rows
 from nnunet_slpt.networks import check_architecture
+from nnunet_slpt.networks.punet.network import trained_classes
 from nnunet_slpt.planners.comparison import Check, Comparison, Finding, in_words
 from nnunet_slpt.planners.old_plans import are_old
 
@@ -39,6 +41,15 @@ def architecture(comparison: Comparison) -> Iterator[Finding]:
             check_architecture(comparison.settings["architecture"]["network_class_name"])
     except ArchitectureError as error:
         yield Finding("error", "architecture", str(error))
+    weights = comparison.model.pretrained.weights
+    if comparison.tuning.by_tokens and any(name.startswith("adapters.") for name in weights):
+        origin = (comparison.model.plans.get(PLANS_KEY) or {}).get("pretrained_checkpoint")
+        yield Finding(
+            "error",
+            "architecture",
+            "this PUNet was tuned with adapters, which a next tuning would have no place for.",
+            f"Plan from its pretraining{f', {origin}' if origin else ''}.",
+        )
     if comparison.settings.get("previous_stage") is not None:
         yield Finding(
             "error",
@@ -101,7 +112,10 @@ def labels(comparison: Comparison) -> Iterator[Finding]:
     """Which of the dataset's labels the model knows by name; the heads of the others start anew."""
     here, there = comparison.target.dataset_json["labels"], comparison.model.dataset_json.get("labels", {})
     by_tokens = comparison.tuning.by_tokens  # each class by itself, whatever the others are
-    shared = there if by_tokens or head_rows(there, here) else {}
+    if by_tokens:  # a pretraining need not have trained all that it has outputs for
+        shared: Collection[str] = trained_classes(comparison.model.pretrained.weights)
+    else:
+        shared = there if head_rows(there, here) else ()
     known = [name for name in here if name in shared and name not in NO_CLASS]
     new = [name for name in here if name not in (*known, *NO_CLASS)]
     dropped = [name for name in there if name not in (*here, *NO_CLASS)]

@@ -49,6 +49,9 @@ class LabelPUNet(PUNet):
         """Classes that share a pass: all of them, or each by itself."""
         return self.passes(self.class_names, self.jointly)
 
+    # Windows are cut by lists that depend on the image: compiling takes minutes and breaks at each of them.
+    # nnU-Net's predictor compiles what it is given where nnUNet_compile is set.
+    @torch.compiler.disable  # type: ignore[untyped-decorator]
     def forward(self, x: Tensor, names: Sequence[str] | None = None, jointly: bool | None = None) -> Tensor:
         """Segment a batch.
 
@@ -88,6 +91,19 @@ class LabelPUNet(PUNet):
             prompts = [self.prompt(name).keeping(kept) for name in self.class_names]
             outputs.append(self._with_background(x, self.segment(x, prompts, self.jointly)))
         return torch.stack(outputs)
+
+    def train_classes(self, names: Sequence[str], anew: bool) -> None:
+        """Switch on the classes that a training is about to train, and off those that none has.
+
+        Args:
+            names: of those that it trains.
+            anew: it is the first, so that all others are off; otherwise these stay as they are.
+        """
+        for name in self.class_names:
+            if name in names:
+                self.prompt(name).switch_on()
+            elif anew:
+                self.prompt(name).switch_off()
 
     def choose_tuned(self, variant: str) -> None:
         """Leave to the optimizer what a variant tunes: all tokens there are, and its part of the body.

@@ -3,7 +3,7 @@
 Owns which class is which, what is tuned, and how several classes are asked for.
 """
 
-__all__ = ["PUNet"]
+__all__ = ["PUNet", "trained_classes"]
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
@@ -121,8 +121,10 @@ class PUNet(nn.Module):
             weights: all tensors of the other network.
 
         Returns:
-            Whether it had any tokens of this shape for it.
+            Whether it had trained tokens of this shape for it.
         """
+        if name not in trained_classes(weights):
+            return False
         mine = f"classes.{_key(name)}."
         theirs = {key.removeprefix(mine): value for key, value in weights.items() if key.startswith(mine)}
         here = self.prompt(name).state_dict()
@@ -221,6 +223,17 @@ class PUNet(nn.Module):
         """Frozen and tuned parameters, and the tuned ones as a share of the body, in words."""
         body = sum(parameter.numel() for parameter in self.body.parameters())
         return parameter_summary(self, pretrained=body)
+
+
+def trained_classes(weights: Mapping[str, Tensor]) -> list[str]:
+    """The classes of a PUNet that have been trained: those whose logits were not switched off.
+
+    Args:
+        weights: all tensors of the network.
+    """
+    start, end = f"classes.{CLASS}", ".scale"
+    scales = {key: value for key, value in weights.items() if key.startswith(start) and key.endswith(end)}
+    return [_name(key.removeprefix("classes.").removesuffix(end)) for key, value in scales.items() if value]
 
 
 def _of_body(name: str) -> bool:

@@ -16,6 +16,9 @@ from nnunet_slpt.errors import ConfigError, one_of
 from nnunet_slpt.networks.punet.bias import TokenBias
 
 TOKENS = 16
+# The logit of a class that was never trained: no background loses to it. nnU-Net adds up to ten times the
+# logits of all windows over a voxel in half precision, which ends at 65504.
+NEVER_TRAINED = -100.0
 # Standard deviation of a token at the start. Attention normalises tokens and the head takes cosines with
 # them, so only directions count, and a step of the optimizer turns a token the further the shorter it is.
 LENGTH = 0.1
@@ -96,6 +99,17 @@ class ClassPrompt(nn.Module):
         self.head = nn.Parameter(LENGTH * torch.randn(tokens, channels))
         self.scale = nn.Parameter(torch.ones(()))
         self.offset = nn.Parameter(torch.zeros(()))
+
+    def switch_off(self) -> None:
+        """Give every voxel the same very low logit: nobody has trained this class."""
+        self.scale.data.zero_()
+        self.offset.data.fill_(NEVER_TRAINED)
+
+    def switch_on(self) -> None:
+        """Undo ``switch_off``; a class that is on stays as it is."""
+        if not self.scale:
+            self.scale.data.fill_(1.0)
+            self.offset.data.zero_()
 
     def keeping(self, tokens: Sequence[int]) -> "ClassPrompt":
         """A copy with some of the tokens alone, for inference.

@@ -68,7 +68,7 @@ class PUNetTrainer(TuningTrainer):
         return network
 
     def _do_i_compile(self) -> bool:
-        """Never: windows are cut by lists that depend on the image, which torch.compile gains nothing on."""
+        """Never: the network keeps torch.compile out, in prediction too."""
         return False
 
     def set_deep_supervision_enabled(self, enabled: bool) -> None:

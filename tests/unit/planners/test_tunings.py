@@ -56,11 +56,30 @@ def test_what_a_punet_has_not_is_refused(place: Any, wanted: Any, channels: Any,
         drafted(place, **wanted)
 
 
-def test_weights_of_another_body_are_refused(place: Any) -> None:
-    place.dataset()
+def changed(place: Any, change: Any) -> Any:
+    """The request for plans from a model whose weights were changed."""
     file = write_punet(place.folder / "models") / "fold_all/checkpoint_final.pth"
     content = torch.load(file, weights_only=False)
-    del content["network_weights"]["body.stem.conv1.conv.weight"]
+    change(content["network_weights"])
     torch.save(content, file)
+    return place.request(file.parents[1])
+
+
+def test_a_model_that_was_tuned_with_adapters_is_refused_with_the_way_out(place: Any) -> None:
+    place.dataset()
+    request = changed(place, lambda weights: weights.update({"adapters.0.down.bias": torch.zeros(8)}))
+    with pytest.raises(PlanningError, match=r"tuned with adapters.* Plan from its pretraining"):
+        draft_plans(request)
+
+
+def test_a_class_that_the_pretraining_did_not_train_is_new(place: Any) -> None:
+    place.dataset()
+    request = changed(place, lambda weights: weights["classes.class:organ.scale"].zero_())
+    assert "new: organ" in str(draft_plans(request).findings)
+
+
+def test_weights_of_another_body_are_refused(place: Any) -> None:
+    place.dataset()
+    request = changed(place, lambda weights: weights.pop("body.stem.conv1.conv.weight"))
     with pytest.raises(PlanningError, match="do not fit this network"):
-        draft_plans(place.request(file.parents[1]))
+        draft_plans(request)

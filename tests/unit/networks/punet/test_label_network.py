@@ -3,8 +3,10 @@
 import pytest
 import torch
 from small_punets import images, settings
+from torch._dynamo.testing import CompileCounter
 
 from nnunet_slpt.networks.punet import LabelPUNet
+from nnunet_slpt.networks.punet.network import trained_classes
 
 
 def network(tokens=5, exclusive=True, **changes):
@@ -59,3 +61,40 @@ def test_background_where_labels_exclude_each_other(exclusive, channels):
     assert torch.equal(net(x)[:, -2:], net(x, ["liver", "tumour"]))
     if exclusive:
         assert not net(x)[:, 0].any()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("jointly", [False, True])
+def test_a_class_that_nobody_trained_is_found_nowhere(jointly):
+    net, x = network(jointly=jointly), images()
+    net.train_classes(["liver"], anew=True)
+    assert (net(x)[:, 2] == -100).all()
+    assert (net.predict_prompts(x)[:, :, 2] == -100).all()
+    assert net(x)[:, 1].unique().numel() > 1
+    # nnU-Net weighs logits by up to 10 and adds those of all windows over a voxel, in half precision.
+    assert (27 * 10 * net(x).half()).isfinite().all()
+
+
+def test_which_classes_were_trained_stands_in_the_weights():
+    net = network()
+    net.train_classes(["tumour"], anew=True)
+    weights = net.state_dict()
+    assert trained_classes(weights) == ["tumour"]
+    other = network()
+    assert [other.start_class(name, weights) for name in ("liver", "tumour")] == [False, True]
+    assert other.prompt("liver").scale == 1
+
+
+def test_a_training_that_goes_on_switches_classes_on_and_none_off():
+    net = network()
+    net.train_classes(["tumour"], anew=True)
+    net.train_classes(["liver"], anew=False)
+    assert trained_classes(net.state_dict()) == ["liver", "tumour"]
+    assert (net.prompt("liver").scale, net.prompt("liver").offset) == (1, 0)
+
+
+@torch.no_grad()
+def test_it_is_not_compiled_where_nnunets_predictor_compiles():
+    net, x, counter = network(), images(), CompileCounter()
+    assert torch.equal(torch.compile(net, backend=counter)(x), net(x))
+    assert counter.frame_count == 0
