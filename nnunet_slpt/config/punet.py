@@ -75,7 +75,7 @@ class PUNetPretrainConfig(_OfClasses):
             none is fine.
         weight_assignment: of the self-supervised loss, beside the segmentation's.
         hidden: share of the student's view that is hidden.
-        prototypes: at most so many along each axis of a patch.
+        prototypes: at most so many along each axis of a patch; of one alone nothing could be learned.
 
     Raises:
         ConfigError: a key is unknown or a value is out of range.
@@ -94,7 +94,8 @@ class PUNetPretrainConfig(_OfClasses):
         super().__post_init__()
         self.require(is_weight(self.weight_assignment), "weight_assignment", "a number from 0 on")
         self.require(is_weight(self.hidden) and self.hidden < 1, "hidden", "a share from 0 on, below 1")
-        self.require_whole("prototypes")
+        some = type(self.prototypes) is int and self.prototypes >= 2
+        self.require(some, "prototypes", "a whole number from 2 on")
 
     @staticmethod
     def wrote(plans: Mapping[str, Any]) -> bool:

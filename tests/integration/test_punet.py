@@ -18,6 +18,8 @@ from tiny_punet import PRETRAINER, TUNER, model_of, pretrain, punet_plans, tune
 from nnunet_slpt.config import PUNET_VARIANTS
 from nnunet_slpt.datasets import NOT_ANNOTATED
 from nnunet_slpt.errors import ArchitectureError, CheckpointError, ConfigError
+from nnunet_slpt.networks.punet.network import trained_classes
+from nnunet_slpt.trainers.punet import self_supervision
 
 
 def predicted(task: Any) -> Any:
@@ -29,14 +31,15 @@ def predicted(task: Any) -> Any:
 
 def test_a_body_is_pretrained_and_tokens_are_tuned_in_it(task: Any) -> None:
     pretrain(task, concurrent=["organ"])
-    assert re.search(r"Entropy of the teacher's assignment: 0\.\d+", task.log())
+    assert re.search(r"Mean cosine of two voxels' features: 0\.\d+", task.log())
+    assert 2 not in predicted(task)  # the lesion, which nobody trained
     pretrained = task.checkpoint()
     assert pretrained["teacher_weights"]
     body = {name: tensor for name, tensor in pretrained["network_weights"].items() if "body." in name}
     tune(task, model_of(task))
     after = task.checkpoint()["network_weights"]
     assert all(torch.equal(after[name], tensor) for name, tensor in body.items())
-    assert "2 of 2 classes start from the pretrained tokens" in task.log()
+    assert "1 of 2 classes start from the pretrained tokens" in task.log()
     assert (task.output() / "tokens_final.safetensors").is_file()
     assert predicted(task).shape == (20, 22, 24)
     written = json.loads((task.output().parent / "plans.json").read_text())["slpt"]
@@ -145,6 +148,35 @@ def test_pretraining_on_regions(task: Any, labelled: bool) -> None:
     assert (task.output() / "checkpoint_final.pth").is_file()
     (dice,) = re.findall(r"Pseudo dice \[(.*)\]", task.log())
     assert ("nan" in dice) != labelled
+    assert trained_classes(task.checkpoint()["network_weights"]) == (["whole", "lesion"] if labelled else [])
+
+
+@pytest.mark.parametrize(("allowed", "axes"), [(None, (0, 1, 2)), ([], ()), ([2], (2,))])
+def test_the_students_view_is_flipped_as_the_training_may_mirror(
+    task: Any, monkeypatch: pytest.MonkeyPatch, allowed: list[int] | None, axes: tuple[int, ...]
+) -> None:
+    flipped = []
+    draw = self_supervision.student_view
+    monkeypatch.setattr(
+        self_supervision, "student_view", lambda *given: flipped.append(tuple(given[3])) or draw(*given)
+    )
+    pretrain(task, mirror_axes=allowed)
+    assert set(flipped) == {axes}
+
+
+def test_a_patch_of_one_prototype_is_refused_if_there_is_self_supervision(task: Any) -> None:
+    task.trainer_name = PRETRAINER
+    punet_plans(task)
+
+    def shrink(plans: dict[str, Any]) -> None:
+        plans["configurations"]["3d_fullres"]["patch_size"] = [8, 8, 8]
+
+    task.change_plans(shrink)
+    with pytest.raises(ConfigError, match="room for one prototype"):
+        task.trainer().initialize()
+    assert not list(task.results.glob("*/*"))
+    punet_plans(task, weight_assignment=0)
+    task.trainer().initialize()
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_written(task: Any, pretrained: Path) -> None:

@@ -28,7 +28,7 @@ from nnunet_slpt.trainers.start import MANY_WEIGHTS
 from nnunet_slpt.trainers.training_cases import check_numbers
 
 TEACHER = "teacher_weights"  # in the checkpoint, so that a continued run goes on as it would have
-COLLAPSED = 0.99  # of the entropy of no decision
+COLLAPSED = 0.999  # mean cosine of two voxels, of which an untrained body has 0.3 to 0.8
 
 
 class nnUNetTrainerPUNetPretrain(PUNetTrainer):
@@ -70,10 +70,13 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
         return replace(config, concurrent=concurrent)
 
     def initialize(self) -> None:
-        """As nnU-Net, with a teacher; refuses ``-pretrained_weights``."""
+        """As nnU-Net, with a teacher; refuses ``-pretrained_weights``, and a patch of one prototype."""
         self.refuse_pretrained("To tune tokens in them, take -tr nnUNetTrainerPUNet.")
         super().initialize()
-        self.supervision = SelfSupervision(self.punet.body, self.config.hidden, self.config.prototypes)
+        with self._leaving_nothing_behind():
+            self.supervision = SelfSupervision(self.punet.body, self.config.hidden, self.config.prototypes)
+            if self.config.weight_assignment:
+                self.supervision.check_patch()
 
     def _start(self) -> str:
         return f"{sum(weights.numel() for weights in self.tuned_parameters()):,} parameters."
@@ -83,10 +86,12 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
         return focal_loss
 
     def check_training_cases(self, training: Any, validation: Any, available: Any) -> None:
-        """As any training's, but no case needs a label; says how many have one."""
+        """As any training's, but no case needs a label; says how many have one, and what they teach."""
         check_numbers(training, validation, available)
         labelled = [case for case in training.identifiers if not training.load_case(case)[3].get(UNLABELLED)]
-        beside = ", ".join(self.config.concurrent if labelled else ()) or "nothing"
+        trained = self.config.concurrent if labelled else ()
+        self.punet.train_classes(trained, anew=self.current_epoch == 0)
+        beside = ", ".join(trained) or "nothing"
         self.print_to_log_file(
             f"Self-supervision on {len(training.identifiers)} training cases; {len(labelled)} of them have a "
             f"label. Segmented beside it: {beside}."
@@ -119,7 +124,7 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
         images = batch["data"].to(self.device, non_blocking=True)
         label_map = batch["target"].to(self.device, non_blocking=True)
         with self.autocast():
-            assignment = self.supervision.loss(images)
+            assignment = self.supervision.loss(images, self.inference_allowed_mirroring_axes or ())
         yield self.config.weight_assignment * assignment
         for name in self.config.concurrent:
             target = self.classes.target(label_map, [name])
@@ -153,11 +158,11 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
     def on_validation_epoch_end(self, val_outputs: list[dict[str, Any]]) -> None:
         """As any training's; logs whether features still differ, and warns if they do not."""
         super().on_validation_epoch_end(val_outputs)
-        entropy = self.supervision.entropy()
-        self.print_to_log_file(f"Entropy of the teacher's assignment: {entropy:.3f} of that of no decision")
-        if entropy > COLLAPSED:
+        likeness = self.supervision.likeness()
+        self.print_to_log_file(f"Mean cosine of two voxels' features: {likeness:.3f} (1: all are alike)")
+        if likeness > COLLAPSED:
             self.print_to_log_file(
-                "WARNING: all features are alike, so the self-supervision teaches nothing. Lower "
+                "WARNING: all features are alike, so no token can tell one voxel from another. Lower "
                 'plans["slpt"]["learning_rate"], or segment a class beside it.'
             )
 

@@ -1,9 +1,10 @@
 """Self-supervision of a PUNet's body: a student, its teacher, and what they have to agree on.
 
-Owns which grids views and features have; the loss is ``losses.cpa``. Must not import nnU-Net.
+Owns which grids views and features have, and how alike features are; the loss is ``losses.cpa``. Must not
+import nnU-Net.
 """
 
-__all__ = ["SelfSupervision"]
+__all__ = ["SelfSupervision", "mean_cosine"]
 
 import math
 from collections.abc import Sequence
@@ -12,13 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from nnunet_slpt.losses.cpa import (
-    TEACHER_TEMPERATURE,
-    Teacher,
-    assignment_logits,
-    assignment_loss,
-    online_prototypes,
-)
+from nnunet_slpt.errors import ConfigError
+from nnunet_slpt.losses.cpa import Teacher, assignment_loss, online_prototypes
 from nnunet_slpt.networks.dimensions import average_pool
 from nnunet_slpt.networks.punet import Body
 from nnunet_slpt.trainers.punet.views import student_view, whole
@@ -48,35 +44,38 @@ class SelfSupervision:
         self.teacher = Teacher(body)
         self.hidden = hidden
         self.prototypes = prototypes
-        self.entropies: list[float] = []
+        self.cosines: list[float] = []
 
-    def loss(self, images: Tensor) -> Tensor:
+    def loss(self, images: Tensor, mirrored: Sequence[int] = ()) -> Tensor:
         """How far the student's assignment is from the teacher's.
 
         Args:
             images: patches (B, C, *S).
+            mirrored: axes of the patch along which the student's view may be flipped.
         """
         halves = self._halves(images.shape[2:])
-        theirs = _standardised(self.teacher(images))
-        theirs = average_pool(theirs, [s // h for s, h in zip(images.shape[2:], halves, strict=True)])
-        view = student_view(images, halves, self.hidden)
+        features = self.teacher(images)
+        self.cosines.append(mean_cosine(features))
+        theirs = average_pool(
+            _standardised(features), [s // h for s, h in zip(images.shape[2:], halves, strict=True)]
+        )
+        view = student_view(images, halves, self.hidden, mirrored)
         mine = _standardised(self.body(view.images))
-        seeds = [max(1, min(self.prototypes, size // VOXELS_A_PROTOTYPE)) for size in theirs.shape[2:]]
-        prototypes = online_prototypes(theirs, seeds)
-        self._watch(theirs, prototypes)
+        prototypes = online_prototypes(theirs, self._seeds(halves))
         return assignment_loss(mine, theirs, prototypes, view.box, whole(images))
 
     def follow(self) -> None:
         """Let the teacher follow, after an optimizer step."""
         self.teacher.update_parameters(self.body)
 
-    def entropy(self) -> float:
-        """The teacher's mean entropy since the last call, as a share of that of no decision at all.
+    def likeness(self) -> float:
+        """The mean cosine of two voxels' features, of all batches since the last call.
 
+        Of the teacher's features as they are: standardised, the least residue would look like a structure.
         Near 1 all features are alike: the body has collapsed.
         """
-        mean = sum(self.entropies) / max(len(self.entropies), 1)
-        self.entropies = []
+        mean = sum(self.cosines) / max(len(self.cosines), 1)
+        self.cosines = []
         return mean
 
     def _halves(self, size: Sequence[int]) -> list[int]:
@@ -84,12 +83,37 @@ class SelfSupervision:
         steps = self.body.plan.total_stride
         return [s // 2 if s % (2 * step) == 0 else s for s, step in zip(size, steps, strict=True)]
 
-    @torch.no_grad()
-    def _watch(self, features: Tensor, prototypes: Tensor) -> None:
-        shares = assignment_logits(features, prototypes, TEACHER_TEMPERATURE).softmax(1)
-        if shares.shape[1] > 1:
-            entropy = torch.special.entr(shares).sum(1).mean() / math.log(shares.shape[1])
-            self.entropies.append(float(entropy))
+    def _seeds(self, halves: Sequence[int]) -> list[int]:
+        """Prototypes along each axis of the compared features."""
+        return [max(1, min(self.prototypes, size // VOXELS_A_PROTOTYPE)) for size in halves]
+
+    def check_patch(self) -> None:
+        """Refuse a patch that leaves one prototype: every assignment to it is right.
+
+        Raises:
+            ConfigError: it does.
+        """
+        patch = self.body.plan.patch_size
+        halves = self._halves(patch)
+        if math.prod(self._seeds(halves)) == 1:
+            raise ConfigError(
+                f"A patch of {' x '.join(map(str, patch))} voxels has room for one prototype, to which all "
+                f"voxels belong: features are compared on {' x '.join(map(str, halves))}, and expected are "
+                f"{2 * VOXELS_A_PROTOTYPE} voxels or more along some axis. Plan a larger patch, or set "
+                "weight_assignment to 0 for no self-supervision."
+            )
+
+
+@torch.no_grad()
+def mean_cosine(features: Tensor) -> float:
+    """The mean cosine of two voxels' features within a sample, as the head compares them with tokens.
+
+    Args:
+        features: (B, C, *S).
+    """
+    directions = functional.normalize(features.float(), dim=1).flatten(2)
+    # The squared length of the mean direction is the mean over all pairs.
+    return float(directions.mean(2).square().sum(1).mean())
 
 
 def _standardised(features: Tensor) -> Tensor:

@@ -37,19 +37,21 @@ def whole(images: Tensor) -> Box:
     return Box.of_crop(torch.zeros_like(size), size, torch.zeros_like(size, dtype=torch.bool))
 
 
-def student_view(images: Tensor, grid: Sequence[int], hidden: float) -> View:
+def student_view(images: Tensor, grid: Sequence[int], hidden: float, mirrored: Sequence[int]) -> View:
     """Draw a view of each image from torch's global generator.
 
     Args:
         images: the patches that the teacher sees, (B, C, *S).
         grid: voxels of the view along each axis.
         hidden: share of the view that is hidden.
+        mirrored: axes along which views may be flipped, from 0 on.
     """
     size = torch.tensor(images.shape[2:]).float()
     shape = (len(images), len(size))
     length = size * (SMALLEST + (1 - SMALLEST) * torch.rand(shape))
     first = (size - length) * torch.rand(shape)
-    box = Box.of_crop(first, length, torch.rand(shape) < 1 / 2)
+    allowed = torch.tensor([axis in mirrored for axis in range(len(size))])
+    box = Box.of_crop(first, length, (torch.rand(shape) < 1 / 2) & allowed)
     shown, _ = at_same_place(images, whole(images), box, grid)
     channelwise = (*images.shape[:2], *[1] * len(grid))
     gain = 1 + GAIN * (2 * torch.rand(channelwise) - 1)
