@@ -63,7 +63,7 @@ def gigabytes(settings: Mapping[str, Any], channels: int, heads: int) -> float:
     """About so much memory the tuning takes, with mixed precision as in nnU-Net.
 
     The number of prompts, or of a PUNet's classes, does not matter: each pass gives its memory back before
-    the next.
+    the next. A PUNet's classes that share a pass (``jointly``) take more, which is not counted.
 
     Args:
         settings: the configuration, with patch and batch size.

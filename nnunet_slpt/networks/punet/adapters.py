@@ -1,4 +1,4 @@
-"""Adapters: small bottlenecks behind the attentions, the tuning that token prompts are compared with.
+"""Adapters: small bottlenecks behind the stages, the tuning that token prompts are compared with.
 
 Owns the bottleneck; where it sits is the body's business.
 """

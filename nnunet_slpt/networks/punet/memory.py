@@ -34,7 +34,8 @@ def numbers_kept(plan: BodyPlan, tokens: int = TOKENS) -> int:
 
     Left out is what does not grow with the patch (weights, biases of pairs), and the self-supervised pass,
     which sees no more voxels and has no tokens. Classes come one after the other, so their number does not
-    matter; a frozen body keeps less.
+    matter; a frozen body keeps less. A tuning with ``jointly`` has all of them in one pass, and is not
+    counted: it keeps the tokens' part for each.
 
     Args:
         plan: the body's measures; its patch is the image.

@@ -31,8 +31,8 @@ class PUNet(nn.Module):
 
     A network has no class until ``add_class``. *One at a time*, each class is found by a pass of its own, in
     which its tokens alone take part: its logits do not depend on which other classes there are. *Jointly*,
-    there is one pass with all tokens: as many times faster as there are classes, but they compete for the
-    voxels' attention, so that a class added or left out changes the logits of all.
+    there is one pass with all tokens: faster, and in training it keeps the tokens' scores of all at once, but
+    they compete for the voxels' attention, so that a class added or left out changes the logits of all.
 
     Args:
         input_channels: of the images.
