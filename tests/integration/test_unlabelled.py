@@ -12,6 +12,7 @@ import pytest
 from tiny_punet import PRETRAINER, TUNER, model_of, pretrain, punet_plans
 
 from nnunet_slpt.errors import DatasetError
+from nnunet_slpt.networks.punet.network import trained_classes
 from nnunet_slpt.preprocessing.cli import main
 
 DATASET = "Dataset801_Tiny"
@@ -50,7 +51,7 @@ def test_pretrained_without_any_label(unlabel: Callable[..., Any]) -> None:
     # No epoch is better than another, so that none is kept as the best.
     assert {file.name for file in task.output().glob("*.pth")} == {"checkpoint_final.pth"}
     assert "Warning" not in task.log()
-    assert model_of(task).is_file()
+    assert trained_classes(task.checkpoint()["network_weights"]) == []
 
 
 @pytest.mark.parametrize(
@@ -62,6 +63,8 @@ def test_pretrained_on_both_kinds(
 ) -> None:
     task = unlabel(0, 1, 2, 5, labels=labels)
     trainer = pretrain(task, concurrent=concurrent)
+    trained = ["organ", "lesion"] if concurrent is None else concurrent
+    assert trained_classes(task.checkpoint()["network_weights"]) == trained
     assert re.search(r"4 training cases; 1 of them have a label\. Segmented beside it: ", task.log())
     assert len(dice(trainer)) == found
     assert np.isfinite(trainer.logger.get_value("train_losses", step=-1))
