@@ -16,6 +16,7 @@ import argparse
 import csv
 import functools
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -83,7 +84,7 @@ def _round(job: Job, task: Task, number: int, budget: str) -> list[Step]:
         name=f"round_{number}_select",
         title=f"Round {number}: choose the next cases, and write what the network makes of them",
         actions=[
-            Function(f"see that this is round {number}", functools.partial(_require_rounds, rounds, number)),
+            Function(f"see that this is round {number}", functools.partial(require_rounds, job, number)),
             _selection(job, task, budget, number),
         ],
         outputs=[rounds / f"round_{number:02d}.json"],
@@ -115,18 +116,36 @@ def _selection(job: Job, task: Task, budget: str, number: int) -> Command:
     return command("nnunet_slpt_select", f"{words} -p {job.plans.stem} -f all")
 
 
-def _require_rounds(folder: Path, number: int) -> None:
-    """Refuse to choose cases twice.
+def require_rounds(job: Job, number: int) -> None:
+    """Refuse to choose cases twice, but take back a round that was stopped while its pre-labels were written.
+
+    Such a round is on disk already, and choosing again gives it again, with all its pre-labels.
+
+    Args:
+        job: whose rounds they are.
+        number: of the round that comes next.
 
     Raises:
-        DemoError: there are more or fewer rounds than that.
+        DemoError: there are more or fewer rounds than that, or a label of the last one is there already.
     """
+    folder = job.preprocessed / job.dataset / "slpt_selection"
     there = len(list(folder.glob("round_[0-9][0-9].json")))
-    if there != number:
+    if there == number + 1 and not _annotation_began(folder / "to_annotate.csv"):
+        undo = command("nnunet_slpt_select", f"--undo -d {job.number}")
+        print(f"    {undo}", flush=True)
+        with (job.output / "logs" / f"round_{number}_undo.log").open("w") as log:
+            undo.run({**os.environ, **job.environment}, log)
+    elif there != number:
         raise DemoError(
-            f"{folder} holds {there} rounds, expected {number}: other settings, or a campaign "
-            "that was stopped just then. Take another --output, or remove this one."
+            f"{folder} holds {there} rounds, expected {number}: an earlier step was run again, or has other "
+            "settings. Take another --output, or remove this one."
         )
+
+
+def _annotation_began(worklist: Path) -> bool:
+    """Whether a case of the worklist has its label."""
+    with worklist.open(newline="") as lines:
+        return any(Path(line["label_file"]).exists() for line in csv.DictReader(lines))
 
 
 def annotate(worklist: Path, truth: Path, delivered: Path) -> None:
