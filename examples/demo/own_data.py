@@ -51,12 +51,19 @@ def find_task(folder: Path) -> Task:
     """Find the task in a folder laid out as this module says; among the networks the first small one.
 
     Raises:
-        DemoError: something is missing.
+        DemoError: something is missing, or a case is to be labelled and tested.
     """
     dataset = _first(folder, "Dataset*/dataset.json").parent
     split = json.loads(_first(folder, "split.json").read_text())
     if not isinstance(split, dict) or not split.get("pool") or not split.get("test"):
         raise DemoError(f'{folder / "split.json"} has no cases under "pool" and "test". {EXPECTED}')
+    both = sorted({*split["pool"]} & {*split["test"]})
+    if both:
+        raise DemoError(
+            f'{folder / "split.json"} has {len(both)} cases under both "pool" and "test", expected none, for '
+            f"training must not see a test case: {', '.join(both[:5])}{' …' * (len(both) > 5)}. "
+            "Take them out of one of the two."
+        )
     networks = sorted(folder.glob(f"pretrained/Dataset*/*__*__{CONFIGURATION}/fold_all/checkpoint_final.pth"))
     small = [path for path in networks if "Small" in path.parent.parent.name] or networks
     if not small:

@@ -107,3 +107,9 @@ def test_a_folder_without_network_or_split_is_refused(folder: Path) -> None:
     (folder / "split.json").write_text("[]")
     with pytest.raises(DemoError, match='no cases under "pool" and "test"'):
         find_task(folder)
+
+
+def test_a_test_case_that_may_be_labelled_is_refused(folder: Path) -> None:
+    (folder / "split.json").write_text(json.dumps({"pool": ["a", "b", "c"], "test": ["d", "c", "b"]}))
+    with pytest.raises(DemoError, match=r'2 cases under both "pool" and "test", expected none.*: b, c\.'):
+        find_task(folder)
