@@ -35,7 +35,6 @@ from story import add_tuning_arguments, job_options, tell
 
 TEST_CASES = 8
 PRETRAINER = "nnUNetTrainer_1epoch"  # 250 steps; the organ is easy, and this is a demo
-SHOWN_CASES = 3
 
 
 def plan_job(args: argparse.Namespace) -> tuple[Job, list[Step]]:
@@ -98,8 +97,7 @@ def _draw(job: Job, scores: Scores) -> None:
     """Draw the best case, the middle one and the worst."""
     raw = job.raw / job.dataset
     description: dict[str, Any] = json.loads((raw / "dataset.json").read_text())
-    ranked = scores.worst_to_best()[::-1]
-    shown = {ranked[0]: "best", ranked[-1]: "worst", ranked[len(ranked) // 2]: "middle"}
+    shown = cases_to_show(scores.worst_to_best()[::-1])
     sheet = Sheet(
         images=raw / "imagesTs",
         truth=raw / "labelsTs",
@@ -109,19 +107,28 @@ def _draw(job: Job, scores: Scores) -> None:
         is_ct=next(iter(description["channel_names"].values())).lower() == "ct",
     )
     captions = {
-        case: "\n".join(
-            [f"{shown[case]} case", case, "", *(f"{n} {d:.2f}" for n, d in scores.dice[case].items())]
-        )
-        for case in ranked
-        if case in shown
+        case: "\n".join([f"{place} case", case, "", *(f"{n} {d:.2f}" for n, d in scores.dice[case].items())])
+        for case, place in shown.items()
     }
     labelled = len(list((raw / "labelsTr").iterdir()))
     draw(
         sheet,
         captions,
-        f"Prompts tuned on {labelled} labelled cases: three test cases",
+        f"Prompts tuned on {labelled} labelled cases: {len(shown)} test case{'s' * (len(shown) > 1)}",
         job.output / "results.png",
     )
+
+
+def cases_to_show(ranked: Sequence[str]) -> dict[str, str]:
+    """What the cases to draw are called; of two there is no middle one, and one is neither best nor worst.
+
+    Args:
+        ranked: the best case first.
+    """
+    if len(ranked) == 1:
+        return {ranked[0]: "only"}
+    middle = {ranked[len(ranked) // 2]: "middle"} if len(ranked) > 2 else {}
+    return {ranked[0]: "best", **middle, ranked[-1]: "worst"}
 
 
 def _version(package: str) -> str | None:
