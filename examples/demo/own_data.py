@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from own_folder import MARK, begin_dataset
 from plans import CONFIGURATION
+from report import class_labels
 from steps import DemoError
 
 EXPECTED = (
@@ -51,9 +52,15 @@ def find_task(folder: Path) -> Task:
     """Find the task in a folder laid out as this module says; among the networks the first small one.
 
     Raises:
-        DemoError: something is missing, or a case is to be labelled and tested.
+        DemoError: something is missing, a case is to be labelled and tested, or no class can be reported.
     """
-    dataset = _first(folder, "Dataset*/dataset.json").parent
+    described = _first(folder, "Dataset*/dataset.json")
+    if not class_labels(json.loads(described.read_text())):
+        raise DemoError(
+            f'{described} has no class with one label of its own under "labels", and the report of this demo '
+            "leaves regions out. Call nnunet_slpt_plan, nnUNetv2_train and the other commands yourself: they "
+            "work with regions."
+        )
     split = json.loads(_first(folder, "split.json").read_text())
     if not isinstance(split, dict) or not split.get("pool") or not split.get("test"):
         raise DemoError(f'{folder / "split.json"} has no cases under "pool" and "test". {EXPECTED}')
@@ -71,7 +78,7 @@ def find_task(folder: Path) -> Task:
     pretrained = small[0].parent.parent
     for name in ("plans.json", "dataset.json"):
         _first(pretrained, name)
-    return Task(dataset, tuple(split["pool"]), tuple(split["test"]), pretrained)
+    return Task(described.parent, tuple(split["pool"]), tuple(split["test"]), pretrained)
 
 
 def _first(folder: Path, pattern: str) -> Path:

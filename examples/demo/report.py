@@ -3,7 +3,7 @@
 Reads what ``nnUNetv2_evaluate_folder`` wrote. Must not import torch or nnU-Net.
 """
 
-__all__ = ["Scores", "markdown", "read_scores", "table", "write_report"]
+__all__ = ["Scores", "class_labels", "markdown", "read_scores", "table", "write_report"]
 
 import json
 from collections.abc import Mapping, Sequence
@@ -42,6 +42,19 @@ def _mean(values: list[float]) -> float:
     return float(np.mean(known)) if known else float("nan")
 
 
+def class_labels(description: Mapping[str, Any]) -> dict[str, int]:
+    """The foreground classes that can be reported, and their labels: neither regions nor what is ignored.
+
+    Args:
+        description: content of a raw dataset's ``dataset.json``.
+    """
+    return {
+        name: label
+        for name, label in description.get("labels", {}).items()
+        if isinstance(label, int) and label and name != "ignore"
+    }
+
+
 def read_scores(summary: Path, dataset_json: Path) -> Scores:
     """Read ``summary.json`` of nnU-Net; regions are left out, each class has one label.
 
@@ -49,9 +62,7 @@ def read_scores(summary: Path, dataset_json: Path) -> Scores:
         ValueError: no class of the dataset is in the summary.
     """
     description: dict[str, Any] = json.loads(dataset_json.read_text())
-    labels = {
-        name: label for name, label in description["labels"].items() if isinstance(label, int) and label
-    }
+    labels = class_labels(description)
     cases = json.loads(summary.read_text())["metric_per_case"]
     classes = {label: name for name, label in labels.items() if cases and str(label) in cases[0]["metrics"]}
     if not classes:

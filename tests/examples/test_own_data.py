@@ -22,7 +22,8 @@ def folder(tmp_path: Path) -> Path:
         ):
             (dataset / path).parent.mkdir(parents=True, exist_ok=True)
             (dataset / path).write_text(path)
-    (dataset / "dataset.json").write_text(json.dumps({"numTraining": 4, "file_ending": ".nii.gz"}))
+    about = {"numTraining": 4, "file_ending": ".nii.gz", "labels": {"background": 0, "organ": 1}}
+    (dataset / "dataset.json").write_text(json.dumps(about))
     (root / "split.json").write_text(json.dumps({"pre": [], "pool": ["c", "a", "b"], "test": ["d"]}))
     for name in ("Middle", "Small"):
         (root / MODEL.format(name) / "fold_all").mkdir(parents=True)
@@ -112,4 +113,14 @@ def test_a_folder_without_network_or_split_is_refused(folder: Path) -> None:
 def test_a_test_case_that_may_be_labelled_is_refused(folder: Path) -> None:
     (folder / "split.json").write_text(json.dumps({"pool": ["a", "b", "c"], "test": ["d", "c", "b"]}))
     with pytest.raises(DemoError, match=r'2 cases under both "pool" and "test", expected none.*: b, c\.'):
+        find_task(folder)
+
+
+@pytest.mark.parametrize("labels", [{"organ": [1, 2], "lesion": [2]}, {"organ": [1, 2], "ignore": 3}, {}])
+def test_a_dataset_without_a_class_to_report_is_refused_before_it_is_trained(
+    folder: Path, labels: dict[str, object]
+) -> None:
+    described = folder / "Dataset008_After" / "dataset.json"
+    described.write_text(json.dumps({"labels": {"background": 0, **labels}}))
+    with pytest.raises(DemoError, match=r"dataset\.json has no class with one label of its own"):
         find_task(folder)
