@@ -13,6 +13,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
+from nnunet_slpt.files import LOCK, replace_json
+
 SHORT_EPOCH = 20  # steps; the learning rate falls from epoch to epoch
 VALIDATION_CASES = 2  # of `pre`: nnU-Net wants some; what they score is used for nothing
 CONFIGURATION = "3d_fullres"
@@ -44,24 +48,34 @@ def announce(work: Path) -> None:
 
 
 def prepare(task: Path, plans_names: list[str], work: Path) -> None:
-    """Link the raw data and preprocess all cases with the pretrained networks' plans, once."""
+    """Link the raw data and preprocess all cases with the pretrained networks' plans, once.
+
+    Several calls may share the work: one does this while the others wait, and those leave the files as they
+    are, for by then somebody may be copying them.
+    """
     raw = next(task.glob("Dataset*"))
     target = Path(os.environ["nnUNet_preprocessed"]) / raw.name
     link = Path(os.environ["nnUNet_raw"]) / raw.name
-    if not link.exists():
-        link.parent.mkdir(parents=True, exist_ok=True)
-        link.symlink_to(raw.resolve())
     number = raw.name[len("Dataset") :].split("_")[0]
-    if not (target / "dataset_fingerprint.json").exists():
-        run("nnUNetv2_extract_fingerprint", "-d", number)
-    shutil.copy(raw / "dataset.json", target / "dataset.json")
-    for name in plans_names:
-        folder = next((task / "pretrained").glob(f"*/*__{name}__{CONFIGURATION}"))
-        plans = json.loads((folder / "plans.json").read_text()) | {"dataset_name": raw.name}
-        (target / f"{name}.json").write_text(json.dumps(plans))
-        data = target / plans["configurations"][CONFIGURATION]["data_identifier"]
-        if len(list(data.glob("*.pkl"))) < len(list((raw / "labelsTr").iterdir())):
-            run("nnUNetv2_preprocess", "-d", number, "-plans_name", name, "-c", CONFIGURATION, "-np", "2")
+    with FileLock(work / LOCK):
+        if not link.exists():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(raw.resolve())
+        if not (target / "dataset_fingerprint.json").exists():
+            run("nnUNetv2_extract_fingerprint", "-d", number)
+        _bring(target / "dataset.json", json.loads((raw / "dataset.json").read_text()))
+        for name in plans_names:
+            folder = next((task / "pretrained").glob(f"*/*__{name}__{CONFIGURATION}"))
+            plans = json.loads((folder / "plans.json").read_text()) | {"dataset_name": raw.name}
+            _bring(target / f"{name}.json", plans)
+            data = target / plans["configurations"][CONFIGURATION]["data_identifier"]
+            if len(list(data.glob("*.pkl"))) < len(list((raw / "labelsTr").iterdir())):
+                run("nnUNetv2_preprocess", "-d", number, "-plans_name", name, "-c", CONFIGURATION, "-np", "2")
+
+
+def _bring(file: Path, value: Any) -> None:
+    """Write a JSON file in one step, if it does not say this already."""
+    replace_json(file, value, backup=file.with_suffix(".before.json"))
 
 
 def own_dataset(task: Path, shared: Path, folder: Path) -> Path:
