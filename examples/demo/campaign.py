@@ -130,7 +130,8 @@ def require_rounds(job: Job, number: int) -> None:
     """
     folder = job.preprocessed / job.dataset / "slpt_selection"
     there = len(list(folder.glob("round_[0-9][0-9].json")))
-    if there == number + 1 and not _annotation_began(folder / "to_annotate.csv"):
+    worklist = folder / "to_annotate.csv"
+    if there == number + 1 and worklist.is_file() and not _annotation_began(worklist):
         undo = command("nnunet_slpt_select", f"--undo -d {job.number}")
         print(f"    {undo}", flush=True)
         with (job.output / "logs" / f"round_{number}_undo.log").open("w") as log:

@@ -1,5 +1,6 @@
 """A round and its file: the same round gives the same bytes, and a changed byte is noticed."""
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +41,7 @@ class InMemory:
     """As a path to a file."""
 
     def __init__(self, content):
+        self.open = lambda mode: io.BytesIO(content)
         self.read_bytes = lambda: content
 
     def __str__(self):
