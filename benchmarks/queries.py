@@ -139,15 +139,22 @@ class Place:
 def start(query: Query, place: Place, args: argparse.Namespace) -> None:
     """Label some random cases, tune K prompts on them, let every strategy choose.
 
-    With none to start from, those that need no tuned network choose by the pretrained one.
+    With none to start from, those that need no tuned network choose by the pretrained one. If the network
+    alone was lost, it is made anew and the record stays, for others were judged by it; on another machine
+    the new network may differ in the last digits.
     """
+    recorded = query.of_start(args.output)
     place.announce(START)
     shutil.rmtree(place.preprocessed / "slpt_selection", ignore_errors=True)  # of a call that was stopped
     labelled, model, trainer = [], place.pretrained, None
     if query.start:
         labelled = chosen_of(place.select(query.start, "random", query.seed, model))
+        if recorded.exists() and {*labelled} != {*json.loads(recorded.read_text())["labelled"]}:
+            raise SystemExit(f"{recorded} has not the labelled cases {labelled}: other data or version?")
         trainer = place.tune(labelled, query)
         model = Path(trainer.output_folder_base)
+    if recorded.exists():
+        return
     rounds = {}
     for strategy in strategies_from(query.start):
         began = time.perf_counter()
@@ -188,7 +195,8 @@ def judge(query: Query, place: Place, args: argparse.Namespace) -> None:
     if query.strategy in known["choices"]:
         result["chosen"] = known["choices"][query.strategy]
     else:
-        made = place.select(query.more, query.strategy, query.seed, place.tuned, "--dry_run")
+        model = place.tuned if query.start else place.pretrained
+        made = place.select(query.more, query.strategy, query.seed, model, "--dry_run")
         result |= {"chosen": chosen_of(made), "scores": scores_of(made)}
     trainer = place.tune([*known["labelled"], *result["chosen"]], query, prompts=1)
     dice = {part: real_data.case_dice(trainer, cases) for part, cases in place.judges().items()}
@@ -196,11 +204,23 @@ def judge(query: Query, place: Place, args: argparse.Namespace) -> None:
     shutil.rmtree(place.folder / query.strategy)
 
 
+def is_started(query: Query, place: Place, args: argparse.Namespace) -> bool:
+    """Whether the start of this seed has its record and, if a strategy has yet to choose, its network."""
+    if not query.of_start(args.output).exists():
+        return False
+    choices = json.loads(query.of_start(args.output).read_text())["choices"]
+    others = [replace(query, strategy=word) for word in args.strategies if word not in choices]
+    undone = [one for one in others if not (args.output / f"{one.name}.json").exists()]
+    tuned = (place.folder / START / place.dataset).glob("*__*/fold_*/checkpoint_final.pth")
+    return not (query.start and undone) or any(tuned)
+
+
 def work(query: Query, place: Place, args: argparse.Namespace) -> bool:
     """Do one, unless another call works on it or on its start; whether it is done."""
-    if (args.output / f"{query.name}.json").exists():
+    started = is_started(query, place, args)
+    if (args.output / f"{query.name}.json").exists() and (started or query.strategy != START):
         return True
-    if query.strategy != START and not query.of_start(args.output).exists():
+    if query.strategy != START and not started:
         return False
     try:
         with exclusive(place.folder / "locks" / query.strategy):
@@ -245,10 +265,11 @@ def main(argv: list[str] | None = None) -> int:
     args.work = args.work.resolve()
     real_data.announce(args.work)
     real_data.prepare(args.task, [PLANS], args.work)
-    able = [name for name in args.strategies if name.partition("@")[0] in strategies_from(args.start)]
+    able = strategies_from(args.start)
+    args.strategies = [word for word in args.strategies if word.partition("@")[0] in able]
     left = [
         Query(args.task.name, strategy, seed, args.steps, args.start, args.more)
-        for seed, strategy in itertools.product(args.seeds, (START, *able))
+        for seed, strategy in itertools.product(args.seeds, (START, *args.strategies))
     ]
     while left:
         undone = []
