@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from monai.networks.nets.swin_unetr import SwinUNETR
 from nnunetv2.training.loss.compound_losses import DC_and_BCE_loss
-from step import WARMUP, seconds, spread, status_mib
+from step import WARMUP, peak_of, seconds, spread
 from torch import nn
 
 from nnunet_slpt.networks.punet import LabelPUNet
@@ -120,22 +120,16 @@ def measure(device: str, repeats: int) -> dict[str, Any]:
     }
 
 
-def peak_mib(variant: str, device: str) -> float:
-    """Peak memory of a variant beyond that of building it, in a process of its own."""
+def peak_mib(variant: str, device: str) -> int | None:
+    """Peak memory of a variant beyond that of building it, in a process of its own; ``None`` if not known."""
     command = [sys.executable, __file__, "--memory-of", variant, "--device", device]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return round(float(done.stdout.splitlines()[-1]))
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # stderr says why it failed
+    peak = json.loads(done.stdout.splitlines()[-1])
+    return None if peak is None else round(peak)
 
 
-def measure_memory(variant: str, device: str) -> float:
-    call = Bench(device).variants()[variant]
-    if device == "cuda":
-        torch.cuda.reset_peak_memory_stats()
-    else:
-        Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the peak of importing and building
-    before = status_mib("VmRSS")
-    call()
-    return torch.cuda.max_memory_allocated() / 2**20 if device == "cuda" else status_mib("VmHWM") - before
+def measure_memory(variant: str, device: str) -> float | None:
+    return peak_of(Bench(device).variants()[variant], device)
 
 
 def main() -> int:
@@ -146,7 +140,7 @@ def main() -> int:
     parser.add_argument("--memory-of", choices=VARIANTS, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.memory_of:
-        print(measure_memory(args.memory_of, args.device))
+        print(json.dumps(measure_memory(args.memory_of, args.device)))
         return 0
     result = {
         "patch": PATCH,

@@ -2,8 +2,8 @@
 
 For each network: a stock full fine-tuning step, one prompt's pass, a whole step of K = 3, inference with the
 plain network and with K = 3. The variants alternate, and a ratio is the median over rounds, so that it holds
-when the machine's speed drifts. Peak memory is that of a process of its own on a CPU, and the allocator's on
-CUDA.
+when the machine's speed drifts. Peak memory is the allocator's on CUDA; on a CPU it is that of a process of
+its own, which Linux alone tells.
 
     python benchmarks/step.py --output benchmarks/results/step_cpu.json
 """
@@ -32,6 +32,7 @@ from nnunet_slpt.networks import PromptedUNet
 
 CLASSES = 4
 BATCH = 2
+CLEAR = Path("/proc/self/clear_refs")  # of Linux
 WARMUP = 2
 
 
@@ -183,11 +184,12 @@ def spread(values: list[float]) -> dict[str, float]:
     return {"min": round(min(values), 4), "median": round(median(values), 4), "max": round(max(values), 4)}
 
 
-def peak_mib(name: str, variant: str, args: argparse.Namespace) -> float:
-    """Peak memory of a variant beyond that of building it, in a process of its own."""
+def peak_mib(name: str, variant: str, args: argparse.Namespace) -> int | None:
+    """Peak memory of a variant beyond that of building it, in a process of its own; ``None`` if not known."""
     command = [sys.executable, __file__, "--memory-of", name, variant, *_flags(args)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return float(done.stdout.splitlines()[-1])
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # stderr says why it failed
+    peak = json.loads(done.stdout.splitlines()[-1])
+    return None if peak is None else round(peak)
 
 
 def _flags(args: argparse.Namespace) -> list[str]:
@@ -195,19 +197,29 @@ def _flags(args: argparse.Namespace) -> list[str]:
     return flags + ["--amp"] * args.amp + ["--compile"] * args.compile
 
 
-def measure_memory(name: str, variant: str, args: argparse.Namespace) -> float:
+def measure_memory(name: str, variant: str, args: argparse.Namespace) -> float | None:
     bench = Bench(name, args.device, args.amp, args.compile)
     call = bench.variants()[variant]
-    if args.device == "cuda":
+
+    def thrice() -> None:
+        for _ in range(3):
+            call()
+
+    return peak_of(thrice, args.device)
+
+
+def peak_of(call: Callable[[], None], device: str) -> float | None:
+    """Peak memory in MiB during a call; on a CPU beyond what there was before, ``None`` off Linux."""
+    if device == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    else:
-        Path("/proc/self/clear_refs").write_text("5")  # Linux: forget the peak of importing and building
-    before = status_mib("VmRSS")
-    for _ in range(3):
         call()
-    return (
-        torch.cuda.max_memory_allocated() / 2**20 if args.device == "cuda" else status_mib("VmHWM") - before
-    )
+        return torch.cuda.max_memory_allocated() / 2**20
+    if not CLEAR.exists():
+        return None
+    CLEAR.write_text("5")  # forget the peak of importing and building
+    before = status_mib("VmRSS")
+    call()
+    return status_mib("VmHWM") - before
 
 
 def status_mib(key: str) -> float:
@@ -222,8 +234,11 @@ def print_network(name: str, row: dict[str, Any]) -> None:
         low, middle, high = spread.values()
         print(f"  {key:14s} {middle:.2f} times {RATIOS[key]} ({low:.2f} to {high:.2f})")
     memory = row["peak MiB"]
-    ratio = memory["step K=3"] / memory["plain step"]
-    print(f"  peak memory    {ratio:.2f} times plain step ({memory})", flush=True)
+    if None in memory.values():
+        print("  peak memory    not known: this is not Linux", flush=True)
+    else:
+        ratio = memory["step K=3"] / memory["plain step"]
+        print(f"  peak memory    {ratio:.2f} times plain step ({memory})", flush=True)
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
@@ -246,7 +261,7 @@ def main(argv: list[str] | None = None) -> int:
     args = parse(argv)
     torch.set_num_threads(args.threads)
     if args.memory_of:
-        print(measure_memory(*args.memory_of, args))
+        print(json.dumps(measure_memory(*args.memory_of, args)))
         return 0
     settings = {key: str(getattr(args, key)) for key in ("device", "threads", "repeats", "amp", "compile")}
     report: dict[str, Any] = {
@@ -257,12 +272,12 @@ def main(argv: list[str] | None = None) -> int:
     }
     for name in args.networks:
         row = time_network(name, args)
-        row["peak MiB"] = {key: round(peak_mib(name, key, args)) for key in VARIANTS[:3]}
+        row["peak MiB"] = {key: peak_mib(name, key, args) for key in VARIANTS[:3]}
         report["networks"][name] = row
         print_network(name, row)
-    if args.output:
-        args.output.parent.mkdir(parents=True, exist_ok=True)
-        args.output.write_text(json.dumps(report, indent=1) + "\n")
+        if args.output:  # after each, for the next one may not fit
+            args.output.parent.mkdir(parents=True, exist_ok=True)
+            args.output.write_text(json.dumps(report, indent=1) + "\n")
     return 0
 
 
