@@ -170,8 +170,15 @@ def start(query: Query, place: Place, args: argparse.Namespace) -> None:
     if trainer:
         rest = scores_of(rounds["uncertainty"])
         dice = {"pool": real_data.case_dice(trainer, sorted(rest))}
-        result |= {"scores": rest, "dice": dice}
+        result |= {"scores": rest, "dice": dice, "pretrained_sha256": pretrained_hash(trainer)}
     query.save(result, args.output)
+
+
+def pretrained_hash(trainer: Any) -> str:
+    """SHA-256 of the weights that the training left frozen, as plans and prompt files name it."""
+    from nnunet_slpt.pretrained import base_hash
+
+    return base_hash(trainer.startable.frozen_state())
 
 
 def strategies_from(start: int) -> list[str]:
@@ -200,7 +207,8 @@ def judge(query: Query, place: Place, args: argparse.Namespace) -> None:
         result |= {"chosen": chosen_of(made), "scores": scores_of(made)}
     trainer = place.tune([*known["labelled"], *result["chosen"]], query, prompts=1)
     dice = {part: real_data.case_dice(trainer, cases) for part, cases in place.judges().items()}
-    query.save(result | {"dice": dice}, args.output)
+    result |= {"dice": dice, "pretrained_sha256": pretrained_hash(trainer)}
+    query.save(result, args.output)
     shutil.rmtree(place.folder / query.strategy)
 
 

@@ -1,7 +1,7 @@
 """Make the demo's lesion task larger, and lay it out as the real tasks are, for `evidence.py`.
 
     python benchmarks/synthetic_task.py --output /tmp/synthetic
-    python benchmarks/evidence.py --task /tmp/synthetic/task --network Small --work /tmp/work -- …
+    python benchmarks/evidence.py --task /tmp/synthetic/lesions --network Small --work /tmp/work -- …
 
 The scans, and the network that knows the organ alone, are made as `make campaign` makes them.
 """
@@ -30,7 +30,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the data")
     args = parser.parse_args()
     prepare()
-    task = args.output.resolve() / "task"
+    task = args.output.resolve() / "lesions"  # results are named after it
     job = Job(output=args.output.resolve(), dataset=LESIONS, device="cpu")
     run_steps(
         pretraining_steps(job, task, args.pool + args.test + args.pre, 0, args.seed),
