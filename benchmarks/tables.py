@@ -82,7 +82,8 @@ def step_table(reports: list[dict[str, Any]]) -> str:
         for name, row in report["networks"].items():
             ratios = [f"{one['median']:.2f}" for one in row["ratio to plain"].values()]
             memory = row["peak MiB"]
-            ratios.append(f"{memory['step K=3'] / memory['plain step']:.2f}")
+            # Unknown where the machine tells none.
+            ratios.append(f"{memory['step K=3'] / memory['plain step']:.2f}" if memory["plain step"] else "-")
             rows.append([f"{name}, {report['settings']['device']}", *ratios])
     titles = ["one prompt's pass", "step, K = 3", "inference, K = 3", "peak memory"]
     return words.markdown_table(["network, device", *titles], rows)
