@@ -94,8 +94,7 @@ class PUNetPretrainConfig(_OfClasses):
         super().__post_init__()
         self.require(is_weight(self.weight_assignment), "weight_assignment", "a number from 0 on")
         self.require(is_weight(self.hidden) and self.hidden < 1, "hidden", "a share from 0 on, below 1")
-        some = type(self.prototypes) is int and self.prototypes >= 2
-        self.require(some, "prototypes", "a whole number from 2 on")
+        self.require_whole("prototypes", lowest=2)
 
     @staticmethod
     def wrote(plans: Mapping[str, Any]) -> bool:

@@ -88,15 +88,16 @@ class TrainingConfig:
                 f"Correct it in the plans file or leave it out for the default, {_defaults(self)[name]!r}."
             )
 
-    def require_whole(self, *names: str) -> None:
-        """Refuse what is no whole number from 1 on.
+    def require_whole(self, *names: str, lowest: int = 1) -> None:
+        """Refuse what is no whole number from ``lowest`` on.
 
         Raises:
             ConfigError: one is not.
         """
         for name in names:
             value = getattr(self, name)
-            self.require(type(value) is int and value >= 1, name, "a whole number from 1 on")
+            whole = type(value) is int and value >= lowest
+            self.require(whole, name, f"a whole number from {lowest} on")
 
     def require_one_of(self, name: str, known: Iterable[str | None]) -> None:
         """Refuse a value that nobody knows.

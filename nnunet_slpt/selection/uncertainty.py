@@ -147,7 +147,7 @@ def prompt_dice(logits: Tensor, regions: bool) -> float:
         logits: (K, C, *S).
         regions: classes overlap.
     """
-    masks = torch.stack([_segment(one, regions, 0.0) for one in logits]).flatten(2)
+    masks = _segment_each(logits, regions).flatten(2)
     losses = []
     for one, other in combinations(masks, 2):
         size = one.sum(1) + other.sum(1)
@@ -155,6 +155,11 @@ def prompt_dice(logits: Tensor, regions: bool) -> float:
         losses.append((1 - overlap / size)[size > 0])
     every = torch.cat(losses) if losses else torch.zeros(0)
     return float(every.mean()) if every.numel() else 0.0
+
+
+def _segment_each(logits: Tensor, regions: bool) -> Tensor:
+    """The K segmentations: logits (K, C, *S) to booleans (K, foreground classes, *S)."""
+    return torch.stack([_segment(one, regions, 0.0) for one in logits])
 
 
 def _segment(values: Tensor, regions: bool, threshold: float) -> Tensor:
@@ -178,7 +183,7 @@ def _with_what_few_prompts_see(labels: Tensor, logits: Tensor, regions: bool) ->
     nowhere = ~labels.flatten(1).any(1)
     if not nowhere.any():
         return labels
-    of_any = torch.stack([_segment(one, regions, 0.0) for one in logits]).any(0)
+    of_any = _segment_each(logits, regions).any(0)
     return labels | of_any & nowhere.view(-1, *[1] * (labels.ndim - 1))
 
 

@@ -153,8 +153,10 @@ def foreground_frequency(
     try:
         for _ in range(patches):
             target = loader.generate_train_batch()["target"][0, 0]
-            counts = target != labels.ignore_label if labels.has_ignore_label else torch.ones_like(target)
-            foreground += (target > 0) & counts.bool()
+            counts = torch.ones_like(target, dtype=torch.bool)
+            if labels.has_ignore_label:
+                counts = target != labels.ignore_label
+            foreground += (target > 0) & counts
             annotated += counts
     finally:
         np.random.set_state(state)

@@ -21,6 +21,7 @@ from nnunetv2.experiment_planning.plan_and_preprocess_api import (
     plan_experiment_dataset,
     preprocess_dataset,
 )
+from nnunetv2.inference.predict_from_raw_data import predict_entry_point
 from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 from nnunetv2.run.run_training import get_trainer_from_args, maybe_load_checkpoint, run_training
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
@@ -123,6 +124,13 @@ class Task:
         trainer.logger.plot_progress_png = lambda folder: None
         maybe_load_checkpoint(trainer, continued, False, None if pretrained is None else str(pretrained))
         return trainer
+
+    def predicted(self, configuration: str = "3d_fullres") -> Any:
+        """Labels that the stock command predicts for the one new image."""
+        chosen = ["-d", "801", "-c", configuration, "-tr", self.trainer_name, "-f", "0"]
+        slow = ["-npp", "0", "-nps", "0", "-device", "cpu", "--disable_tta"]
+        self.command(predict_entry_point, "-i", self.images, "-o", self.folder / "out", *chosen, *slow)
+        return SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(self.folder / "out" / "new.nii.gz")))
 
     def interrupt(self, trainer: Any, before_epoch: int) -> None:
         """Run until an epoch is about to begin; ``save_every`` has nnU-Net write a checkpoint after each."""

@@ -8,9 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import SimpleITK
 import torch
-from nnunetv2.inference.predict_from_raw_data import predict_entry_point
 
 from nnunet_slpt.errors import CheckpointError
 
@@ -38,13 +36,6 @@ def begin(task: Any, trainer: str, **settings: Any) -> Any:
     return task.trainer(pretrained=None if trainer == "nnUNetTrainerScratch" else task.pretrained)
 
 
-def predicted(task: Any) -> Any:
-    chosen = ["-d", "801", "-c", "3d_fullres", "-tr", task.trainer_name, "-f", "0"]
-    slow = ["-npp", "0", "-nps", "0", "-device", "cpu", "--disable_tta"]
-    task.command(predict_entry_point, "-i", task.images, "-o", task.folder / "out", *chosen, *slow)
-    return SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(task.folder / "out" / "new.nii.gz")))
-
-
 def has_no_say(name: str) -> bool:
     """The coarsest head, to which nnU-Net gives no weight, and biases that a normalisation takes out."""
     return name.startswith(f"{HEADS}0.") or name.endswith(("conv.bias", ".all_modules.0.bias"))
@@ -66,7 +57,7 @@ def test_a_baseline_changes_what_it_is_named_after_and_predicts(task: Any, basel
     assert not {name for name in still if not has_no_say(name)}
     assert all(after[name].any() for name in after if name.endswith(".up"))
     assert re.search(r"[\d,]+ frozen and [\d,]+ tuned parameters, [\d.]+ %\. 2 of 3 outputs", task.log())
-    assert predicted(task).shape == (20, 22, 24)
+    assert task.predicted().shape == (20, 22, 24)
 
 
 @pytest.mark.parametrize(("given", "kept"), [(None, (0, 1, 2)), ([], None), ([1, 2], (1, 2))])
@@ -113,7 +104,7 @@ def test_from_scratch_nothing_is_pretrained(task: Any) -> None:
     assert not [name for name, tensor in weights.items() if torch.equal(tensor, pretrained[name])]
     assert after["init_args"]["plans"]["slpt"]["pretrained_checkpoint"] is None
     assert "From scratch: 0 frozen and" in task.log()
-    assert predicted(task).shape == (20, 22, 24)
+    assert task.predicted().shape == (20, 22, 24)
 
 
 def test_from_scratch_refuses_weights(task: Any) -> None:
@@ -178,7 +169,7 @@ def test_slpt_with_all_its_steps_left_out_trains_and_predicts(task: Any) -> None
     assert float(weights["prompts.meta"].min()) < 0  # which no probability is
     batch = next(trainer.dataloader_train)
     assert batch["data"].shape == (2, 1, 1, 16, 16, 16)
-    assert predicted(task).shape == (20, 22, 24)
+    assert task.predicted().shape == (20, 22, 24)
     written = json.loads((task.output().parent / "plans.json").read_text())["slpt"]
     assert not any(written[part] for part in ("updaters", "views", "foreground_start"))
 

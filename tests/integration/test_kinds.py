@@ -8,9 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import SimpleITK
 import torch
-from nnunetv2.inference.predict_from_raw_data import predict_entry_point
 
 
 def tune(task: Any, **options: Any) -> Any:
@@ -21,14 +19,6 @@ def tune(task: Any, **options: Any) -> Any:
     return trainer
 
 
-def predicted(task: Any, configuration: str = "3d_fullres") -> Any:
-    """Labels that the stock command predicts for the one new image."""
-    chosen = ["-d", "801", "-c", configuration, "-tr", "nnUNetTrainerSLPT", "-f", "0"]
-    slow = ["-npp", "0", "-nps", "0", "-device", "cpu", "--disable_tta"]
-    task.command(predict_entry_point, "-i", task.images, "-o", task.folder / "out", *chosen, *slow)
-    return SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(task.folder / "out" / "new.nii.gz")))
-
-
 def heads_named_like_pretrained(task: Any) -> str:
     line = next(line for line in task.log().splitlines() if "outputs start from" in line)
     return line.split(" %. ")[1].split(" outputs")[0]
@@ -37,7 +27,7 @@ def heads_named_like_pretrained(task: Any) -> str:
 def test_a_2d_configuration(task: Any) -> None:
     task.write_pretrained("2d")
     tune(task, configuration="2d")
-    assert predicted(task, "2d").shape == (20, 22, 24)
+    assert task.predicted("2d").shape == (20, 22, 24)
 
 
 def test_a_residual_encoder(task: Any) -> None:
@@ -52,7 +42,7 @@ def test_a_residual_encoder(task: Any) -> None:
     task.write_pretrained()
     trainer = tune(task)
     assert trainer.prompted.encoder.stem is not None
-    assert predicted(task).shape == (20, 22, 24)
+    assert task.predicted().shape == (20, 22, 24)
 
 
 def test_regions(task: Any) -> None:
@@ -75,7 +65,7 @@ def test_regions_that_are_predicted_come_in_their_order(task: Any) -> None:
     with torch.no_grad():
         heads.biases[-1].copy_(torch.tensor([1e3, -1e3]))  # the whole, but no lesion
     trainer.save_checkpoint(str(task.output() / "checkpoint_final.pth"))
-    assert np.unique(predicted(task)).tolist() == [1]
+    assert np.unique(task.predicted()).tolist() == [1]
 
 
 def test_an_ignore_label(task: Any) -> None:
@@ -84,7 +74,7 @@ def test_an_ignore_label(task: Any) -> None:
     task.preprocess()
     trainer = tune(task)
     assert trainer.prompted.heads.classes == 2
-    assert set(np.unique(predicted(task))) <= {0, 1}
+    assert set(np.unique(task.predicted())) <= {0, 1}
     assert heads_named_like_pretrained(task) == "2 of 2"
 
 

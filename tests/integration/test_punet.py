@@ -10,9 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import SimpleITK
 import torch
-from nnunetv2.inference.predict_from_raw_data import predict_entry_point
 from tiny_punet import PRETRAINER, TUNER, model_of, pretrain, punet_plans, tune
 
 from nnunet_slpt.config import PUNET_VARIANTS
@@ -22,17 +20,10 @@ from nnunet_slpt.networks.punet.network import trained_classes
 from nnunet_slpt.trainers.punet import self_supervision
 
 
-def predicted(task: Any) -> Any:
-    chosen = ["-d", "801", "-c", "3d_fullres", "-tr", task.trainer_name, "-f", "0"]
-    slow = ["-npp", "0", "-nps", "0", "-device", "cpu", "--disable_tta"]
-    task.command(predict_entry_point, "-i", task.images, "-o", task.folder / "out", *chosen, *slow)
-    return SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(task.folder / "out" / "new.nii.gz")))
-
-
 def test_a_body_is_pretrained_and_tokens_are_tuned_in_it(task: Any) -> None:
     pretrain(task, concurrent=["organ"])
     assert re.search(r"Mean cosine of two voxels' features: 0\.\d+", task.log())
-    assert 2 not in predicted(task)  # the lesion, which nobody trained
+    assert 2 not in task.predicted()  # the lesion, which nobody trained
     pretrained = task.checkpoint()
     assert pretrained["teacher_weights"]
     body = {name: tensor for name, tensor in pretrained["network_weights"].items() if "body." in name}
@@ -41,7 +32,7 @@ def test_a_body_is_pretrained_and_tokens_are_tuned_in_it(task: Any) -> None:
     assert all(torch.equal(after[name], tensor) for name, tensor in body.items())
     assert "1 of 2 classes start from the pretrained tokens" in task.log()
     assert (task.output() / "tokens_final.safetensors").is_file()
-    assert predicted(task).shape == (20, 22, 24)
+    assert task.predicted().shape == (20, 22, 24)
     written = json.loads((task.output().parent / "plans.json").read_text())["slpt"]
     assert written["classes"] == ["organ", "lesion"]
 
@@ -82,14 +73,14 @@ def test_a_variant_changes_what_it_is_named_after_and_predicts(
     assert any(name.startswith("adapters.") for name in after) == (variant == "adapter")
     assert any(".sites." in name for name in after) == (variant in ("tokens", "full"))
     assert (task.output() / "tokens_final.safetensors").exists() == (variant == "tokens")
-    assert predicted(task).shape == (20, 22, 24)
+    assert task.predicted().shape == (20, 22, 24)
 
 
 def test_a_class_is_trained_by_itself_or_with_the_others(task: Any, pretrained: Path) -> None:
     for jointly, passes in ((False, [["organ"], ["lesion"]]), (True, [["organ", "lesion"]])):
         trainer = tune(task, pretrained, jointly=jointly)
         assert trainer.punet.groups == passes
-        assert predicted(task).shape == (20, 22, 24)
+        assert task.predicted().shape == (20, 22, 24)
 
 
 def test_where_one_pass_serves_all_classes_each_has_the_loss_that_it_would_have_alone(
@@ -136,7 +127,7 @@ def test_regions_with_an_ignore_label(task: Any, pretrained: Path) -> None:
     assert "1 of 2 classes start from the pretrained tokens" in task.log()
     written = json.loads((task.output().parent / "plans.json").read_text())["slpt"]
     assert (written["classes"], written["region_based"]) == (["whole", "lesion"], True)
-    assert set(np.unique(predicted(task))) <= {0, 1, 2}
+    assert set(np.unique(task.predicted())) <= {0, 1, 2}
 
 
 @pytest.mark.parametrize("labelled", [True, False])
