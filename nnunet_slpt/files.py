@@ -9,6 +9,7 @@ __all__ = [
     "check_writable",
     "exclusive",
     "hash_of",
+    "json_of",
     "move",
     "read_blocks",
     "read_bytes",
@@ -133,6 +134,14 @@ def read_bytes(file: Path) -> bytes:
         FileError: as ``read_blocks``.
     """
     return b"".join(read_blocks(file))
+
+
+def json_of(file: Path) -> Any:
+    """What a JSON file holds; ``None`` if there is no such file, or what is there is no JSON."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def read_blocks(file: Path) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ __all__ = ["PromptConfig"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from nnunet_slpt.config.training import PLANS_KEY, TrainingConfig, is_weight
 from nnunet_slpt.errors import ConfigError
@@ -57,6 +57,12 @@ class PromptConfig(TrainingConfig):
     References:
         SLPT (arXiv:2308.04911), sections 2.1 and 2.2: K, lambda, (alpha, beta).
     """
+
+    of_network: ClassVar[tuple[str, ...]] = (
+        *TrainingConfig.of_network,
+        *("prompts", "prompt_channels", "width", "updaters", "scale_shift", "aspp"),
+        *("squeeze_excitation", "separable", "prompt_map"),
+    )
 
     prompts: int = 3
     prompt_channels: int = 8

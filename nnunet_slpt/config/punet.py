@@ -7,7 +7,7 @@ __all__ = ["PUNET_VARIANTS", "PUNetConfig", "PUNetPretrainConfig"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from nnunet_slpt.config.training import PLANS_KEY, TrainingConfig, is_weight
 from nnunet_slpt.errors import ConfigError
@@ -24,6 +24,8 @@ class _OfClasses(TrainingConfig):
     Args:
         classes: the network's, in the order of its outputs; written by the trainer.
     """
+
+    of_network: ClassVar[tuple[str, ...]] = (*TrainingConfig.of_network, "classes")
 
     classes: tuple[str, ...] = ()
 
@@ -50,6 +52,8 @@ class PUNetConfig(_OfClasses):
         PUNet (arXiv:2211.09233), what it is compared with: a new head, the decoder, bias and normalisation,
         adapters, all weights.
     """
+
+    of_network: ClassVar[tuple[str, ...]] = (*_OfClasses.of_network, "tuned", "jointly")
 
     tuned: str = "tokens"
     jointly: bool = False

@@ -3,17 +3,30 @@
 Owns the block's key. Knows no method; must not import torch or nnU-Net.
 """
 
-__all__ = ["PLANS_KEY", "STEMS", "TrainingConfig", "is_weight"]
+__all__ = [
+    "FIRST_REVISION",
+    "PLANS_KEY",
+    "REVISION",
+    "STEMS",
+    "TrainingConfig",
+    "check_revision",
+    "is_weight",
+    "of_other_revision",
+]
 
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from nnunet_slpt.errors import ConfigError, one_of
 
 PLANS_KEY = "slpt"
+# One more whenever a network of the same settings and weights begins to compute something else.
+# 2: ASPP dilates along each axis by itself; the tokens of a PUNet's head compete.
+REVISION = 2
+FIRST_REVISION = 1  # of files that tell none
 OPTIMIZERS = ("AdamW", "SGD")
 STEMS = ("repeat", "average")
 AXES = {0, 1, 2}
@@ -41,10 +54,14 @@ class TrainingConfig:
             the pretrained network knows: ``repeat`` or ``average``; ``None`` refuses.
         mirror_axes: axes of the patch along which images are mirrored, in training and prediction, of those
             that nnU-Net would mirror along; ``None`` all of these.
+        revision: of what the network computes; written by the trainer.
 
     Raises:
         ConfigError: a key is unknown or a value is out of range.
     """
+
+    # What the network is built by: the folds of one model have to have it in common.
+    of_network: ClassVar[tuple[str, ...]] = ("region_based", "revision")
 
     optimizer: str | None = None
     learning_rate: float | None = None
@@ -58,9 +75,10 @@ class TrainingConfig:
     pretrained_sha256: str | None = None
     stem: str | None = None
     mirror_axes: tuple[int, ...] | None = None
+    revision: int = REVISION
 
     def __post_init__(self) -> None:
-        self.require_whole("epochs", "iterations_per_epoch", "validation_iterations_per_epoch")
+        self.require_whole("epochs", "iterations_per_epoch", "validation_iterations_per_epoch", "revision")
         decay, rate = self.weight_decay, self.learning_rate
         self.require(decay is None or is_weight(decay), "weight_decay", "a number from 0 on, or null")
         self.require(
@@ -141,6 +159,35 @@ class TrainingConfig:
     def as_block(self) -> dict[str, Any]:
         """The block to write into plans: every setting, in JSON's types."""
         return {name: _as_lists(value) for name, value in dataclasses.asdict(self).items()}
+
+
+def check_revision(plans: Mapping[str, Any]) -> None:
+    """Refuse a model whose weights mean something else in the networks of this version.
+
+    Args:
+        plans: of the model. A block that a trainer wrote before there were revisions is of the first.
+
+    Raises:
+        ConfigError: its block is of another revision.
+    """
+    block = plans.get(PLANS_KEY) or {}
+    found = block.get("revision", FIRST_REVISION if "region_based" in block else REVISION)
+    if found != REVISION:
+        raise ConfigError(of_other_revision("This model", found))
+
+
+def of_other_revision(what: str, found: object) -> str:
+    """Why something that was tuned cannot be used.
+
+    Args:
+        what: it is, as users call it.
+        found: its revision.
+    """
+    return (
+        f"{what} was tuned by another version of nnunet_slpt, in networks of revision {found}, expected "
+        f"{REVISION}: with the same weights they predict otherwise. Install the version that tuned it, or "
+        "tune anew."
+    )
 
 
 def is_weight(value: object) -> bool:

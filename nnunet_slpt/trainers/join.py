@@ -21,7 +21,7 @@ from torch import nn
 from nnunet_slpt.command import answer
 from nnunet_slpt.config import PromptConfig
 from nnunet_slpt.errors import ArchitectureError, CheckpointError
-from nnunet_slpt.files import write_text, written_whole
+from nnunet_slpt.files import json_of, write_text, written_whole
 from nnunet_slpt.networks import PromptedUNet
 from nnunet_slpt.pretrained import base_hash, load_backbone, read_checkpoint
 from nnunet_slpt.trainers.prompt_file import PromptFile, read_prompts
@@ -165,12 +165,8 @@ def _checkpoint_content(prompts: PromptFile, network: nn.Module) -> dict[str, An
 
 
 def _holds(path: Path, content: Mapping[str, Any]) -> bool:
-    try:
-        there = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
     # As text, because the order counts: that of the labels says which output is which region.
-    return json.dumps(there) == json.dumps(content)
+    return json.dumps(json_of(path)) == json.dumps(content)
 
 
 def _require_free(paths: Sequence[Path]) -> None:

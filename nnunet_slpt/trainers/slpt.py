@@ -14,7 +14,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import Tensor, nn
 
-from nnunet_slpt.config import PromptConfig
+from nnunet_slpt.config import PromptConfig, check_revision
 from nnunet_slpt.losses import diversity_loss, pairwise_cosine
 from nnunet_slpt.networks import PromptedUNet, check_architecture
 from nnunet_slpt.trainers.objective import prompt_objective
@@ -64,6 +64,7 @@ class nnUNetTrainerSLPT(TuningTrainer):
         enable_deep_supervision: bool = True,
     ) -> nn.Module:
         """The prompted network for these plans; nnU-Net's predictor calls this too."""
+        check_revision(plans_manager.plans)
         config = PromptConfig.from_plans(plans_manager.plans)
         check_architecture(configuration_manager.network_arch_class_name)
         backbone = nnUNetTrainer.build_network_architecture(

@@ -16,6 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from nnunet_slpt import __version__
+from nnunet_slpt.config import FIRST_REVISION, REVISION, of_other_revision
 from nnunet_slpt.errors import CheckpointError
 from nnunet_slpt.files import write_bytes
 from nnunet_slpt.versions import versions_of
@@ -48,7 +49,8 @@ class TensorFile:
         Raises:
             FileError: it cannot be written; an old file is untouched then.
         """
-        of_format = {"format_version": FORMAT_VERSION, "versions": versions_of("nnunetv2", "torch")}
+        versions = versions_of("nnunetv2", "torch")
+        of_format = {"format_version": FORMAT_VERSION, "revision": REVISION, "versions": versions}
         plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         # One entry, for safetensors writes several in an order that changes from call to call. The order
         # inside it stays: that of the labels says which output is which region.
@@ -58,7 +60,8 @@ class TensorFile:
         """What is kept beside the tensors, and these by name.
 
         Raises:
-            CheckpointError: no such file, damaged, of another kind, or of a later version of this package.
+            CheckpointError: no such file, damaged, of another kind, of a later version of this
+                package, or of another revision of its networks.
         """
         if not path.is_file():
             raise CheckpointError(f"There is no {self.kind} {path}. {self.remedy}")
@@ -70,11 +73,14 @@ class TensorFile:
             raise CheckpointError(f"{path} cannot be read as safetensors ({error}). {self.remedy}") from error
         try:
             about = json.loads(metadata[self.key])
+            revision = about.get("revision", FIRST_REVISION)
             if about["format_version"] > FORMAT_VERSION:
                 raise CheckpointError(
                     f"{path} was written by nnunet_slpt {about['versions']['nnunet_slpt']}, in a format that "
                     f"version {__version__} does not know. Update: pip install --upgrade nnunet_slpt"
                 )
+            if revision != REVISION:
+                raise CheckpointError(of_other_revision(str(path), revision))
         except (KeyError, TypeError, ValueError) as error:
             raise self.is_none(path, error) from error
         return about, tensors

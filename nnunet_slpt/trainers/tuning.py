@@ -19,7 +19,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import Tensor, nn
 
-from nnunet_slpt.config import PLANS_KEY, PromptConfig, TrainingConfig
+from nnunet_slpt.config import PLANS_KEY, REVISION, PromptConfig, TrainingConfig
 from nnunet_slpt.errors import ArchitectureError, CheckpointError
 from nnunet_slpt.files import remove_parts, written_whole
 from nnunet_slpt.networks import check_architecture
@@ -30,6 +30,7 @@ from nnunet_slpt.trainers.running_dice import log_validation
 from nnunet_slpt.trainers.start import (
     Recipe,
     Startable,
+    check_other_folds,
     check_same_settings,
     leaving_nothing_behind,
     start_from_pretrained,
@@ -88,7 +89,7 @@ class TuningTrainer(nnUNetTrainer):
                 "channels that no pretrained network knows. Use 3d_fullres, 3d_lowres or 2d."
             )
         regions = bool(manager.get_label_manager(dataset_json).has_regions)
-        return replace(cls.recipe_for(config).fill(config), region_based=regions)
+        return replace(cls.recipe_for(config).fill(config), region_based=regions, revision=REVISION)
 
     @classmethod
     def recipe_for(cls, config: Any) -> Recipe:
@@ -219,6 +220,8 @@ class TuningTrainer(nnUNetTrainer):
     def on_train_start(self) -> None:
         """As nnU-Net, from the pretrained weights; every refusal comes before anything is written."""
         with self._leaving_nothing_behind():
+            plans, folder = self.plans_manager.plans, Path(self.output_folder)
+            check_other_folds(folder, self.configuration_name, self.config, plans, self.dataset_json)
             if not self.was_initialized:
                 self.initialize()
             if not self.has_weights:

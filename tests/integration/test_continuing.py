@@ -12,7 +12,7 @@ import pytest
 import SimpleITK
 import torch
 
-from nnunet_slpt.errors import CheckpointError, FileError
+from nnunet_slpt.errors import CheckpointError, ConfigError, FileError
 
 
 def voxels(file: Path) -> Any:
@@ -134,6 +134,26 @@ def test_other_settings_are_refused(finished: Any, setting: str, value: object, 
     with pytest.raises(CheckpointError, match=rf"{setting}: got {value!r}, expected {then}.*train anew"):
         finished.run(continue_training=True)
     assert sorted(finished.results.rglob("*")) == before
+
+
+def test_a_fold_of_another_network_leaves_the_other_folds_as_they_were(finished: Any) -> None:
+    def files() -> dict[Path, bytes]:
+        return {file: file.read_bytes() for file in finished.results.rglob("*") if file.is_file()}
+
+    before = files()
+    finished.set_block(prompts=1)
+    with pytest.raises(CheckpointError, match=r"holds fold_0 .*prompts: got 1, there 2"):
+        finished.run(fold=1, pretrained=finished.pretrained)
+    assert files() == before
+
+
+def test_a_model_from_before_there_were_revisions_predicts_nothing(finished: Any) -> None:
+    file = finished.output().parent / "plans.json"
+    plans = json.loads(file.read_text())
+    del plans["slpt"]["revision"]
+    file.write_text(json.dumps(plans))
+    with pytest.raises(ConfigError, match="revision 1, expected 2"):
+        finished.predicted()
 
 
 def test_a_checkpoint_cut_short_is_refused(finished: Any) -> None:

@@ -17,7 +17,7 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import Tensor, nn
 
-from nnunet_slpt.config import PUNetPretrainConfig
+from nnunet_slpt.config import PUNetPretrainConfig, check_revision
 from nnunet_slpt.datasets import UNLABELLED
 from nnunet_slpt.errors import ConfigError, one_of
 from nnunet_slpt.losses import focal_loss
@@ -55,6 +55,7 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
         enable_deep_supervision: bool = True,
     ) -> nn.Module:
         """The network with the classes that the plans name; nnU-Net's predictor calls this too."""
+        check_revision(plans_manager.plans)
         config = PUNetPretrainConfig.from_plans(plans_manager.plans)
         measures = PUNetTrainer.measures(configuration_manager, num_input_channels)
         return LabelPUNet(config.classes, not config.region_based, **measures)

@@ -14,7 +14,7 @@ from nnunetv2.training.loss.compound_losses import DC_and_BCE_loss
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 from torch import Tensor, nn
 
-from nnunet_slpt.config import PUNetConfig
+from nnunet_slpt.config import PUNetConfig, check_revision
 from nnunet_slpt.networks.punet import LabelPUNet
 from nnunet_slpt.trainers.punet.token_file import save_tokens
 from nnunet_slpt.trainers.punet.training import PUNetTrainer
@@ -53,6 +53,7 @@ class nnUNetTrainerPUNet(PUNetTrainer):
         enable_deep_supervision: bool = True,
     ) -> nn.Module:
         """The network with the classes that the plans name; nnU-Net's predictor calls this too."""
+        check_revision(plans_manager.plans)
         config = PUNetConfig.from_plans(plans_manager.plans)
         measures = PUNetTrainer.measures(configuration_manager, num_input_channels)
         if not config.tokens_inside:

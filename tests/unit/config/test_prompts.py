@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from nnunet_slpt.config import PromptConfig
+from nnunet_slpt.config import REVISION, PromptConfig, check_revision
 from nnunet_slpt.errors import ConfigError
 
 NAN, INFINITE = float("nan"), float("inf")
@@ -85,3 +85,16 @@ def test_all_prompts_take_part_in_a_step_or_some_in_turn() -> None:
 def test_no_more_prompts_take_part_than_there_are(turn: object) -> None:
     with pytest.raises(ConfigError, match=r'"prompts_per_step"\] is .*, expected a whole number from 1'):
         PromptConfig.from_plans({"slpt": {"prompts_per_step": turn}})
+
+
+def test_a_model_of_another_revision_is_refused() -> None:
+    block = PromptConfig().as_block()
+    check_revision({"slpt": block})
+    check_revision({"slpt": {"prompts": 2}})  # nobody's model: written by hand
+    check_revision({})
+    for other in (
+        block | {"revision": REVISION + 1},
+        {key: block[key] for key in block if key != "revision"},
+    ):
+        with pytest.raises(ConfigError, match=rf"expected {REVISION}.*Install the version"):
+            check_revision({"slpt": other})

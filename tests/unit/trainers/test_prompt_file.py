@@ -160,3 +160,13 @@ def test_a_later_format_asks_for_an_update(saved):
     rewrite(saved, json.dumps({**metadata_of(saved), **later}))
     with pytest.raises(CheckpointError, match=r"nnunet_slpt 9\.0.*pip install --upgrade"):
         read_prompts(saved)
+
+
+@pytest.mark.parametrize("revision", [None, 1, 99])
+def test_prompts_of_networks_that_compute_otherwise_are_refused(saved, revision):
+    metadata = {**metadata_of(saved), "revision": revision}
+    if revision is None:  # as before there were any
+        del metadata["revision"]
+    rewrite(saved, json.dumps(metadata))
+    with pytest.raises(CheckpointError, match=rf"{saved} was .* revision {revision or 1}, expected 2"):
+        read_prompts(saved)
