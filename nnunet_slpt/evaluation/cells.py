@@ -7,6 +7,7 @@ Must not import nnU-Net, trainers, planners or selection.
 __all__ = ["COSTS", "FORMAT", "Cell", "CellKey", "Folder", "PoolCase", "Scores", "read_cells"]
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +97,7 @@ class Cell(CellKey):
         if content["format"] != FORMAT:
             raise EvaluationError(f"format: got {content['format']}, expected {FORMAT}")
         first, *_ = content["test"].values()
-        return cls(
+        cell = cls(
             **content["cell"],
             dataset=content["dataset"],
             classes=tuple(first),
@@ -108,6 +109,8 @@ class Cell(CellKey):
             costs={name: content["costs"].get(name) for name in COSTS},
             shown={name: content[name] for name in SHOWN},
         )
+        _check_numbers(cell)
+        return cell
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,30 @@ def _check_one_experiment(cells: list[Cell]) -> None:
                 f"about {cell.dataset} ({', '.join(cell.classes)}): they cannot be compared. Put the cells "
                 "of each dataset into a folder of its own."
             )
+
+
+def _check_numbers(cell: Cell) -> None:
+    _check("cell.budget", cell.budget, 1, whole=True)
+    _check("cell.seed", cell.seed, 0, whole=True)
+    for case, of_case in cell.test.items():
+        for name, scores in of_case.items():
+            for metric, value in scores.items():
+                _check(f"test.{case}.{name}.{metric}", value, 0, 1)
+    for case, one in cell.pool.items():
+        _check(f"pool.{case}.uncertainty", one.uncertainty, -math.inf)
+        _check(f"pool.{case}.dice", one.dice, 0, 1)
+    for name, value in cell.costs.items():
+        _check(f"costs.{name}", value, 0)
+
+
+def _check(key: str, value: Any, lowest: float, highest: float = math.inf, *, whole: bool = False) -> None:
+    """Refuse what is no number of a range; what was not measured, or is not defined, is null and not NaN."""
+    if value is None and not whole:
+        return
+    number = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or not lowest <= value <= highest:
+        words = "a whole number" if whole else "null or a number"
+        raise ValueError(f"{key}: got {value!r}, expected {words} from {lowest} to {highest}")
 
 
 def _scores(of_class: Mapping[str, float | None]) -> dict[str, float | None]:

@@ -1,6 +1,7 @@
 """Finished cells: what is read, what is left out and why, what cannot be one experiment."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,24 @@ def test_what_was_not_measured_is_none() -> None:
         ("pool.pool_01", {"value": 1}, "unexpected keyword argument 'value'"),
         ("costs", ..., "missing 'costs'"),
         ("machine", ..., "missing 'machine'"),
+        ("cell.budget", 0, "cell.budget: got 0, expected a whole number from 1 to inf"),
+        ("cell.budget", "4", "cell.budget: got '4', expected a whole number"),
+        ("cell.budget", None, "cell.budget: got None"),
+        ("cell.seed", -1, "cell.seed: got -1, expected a whole number from 0"),
+        ("cell.seed", 0.5, "cell.seed: got 0.5"),
+        ("cell.seed", True, "cell.seed: got True"),
+        (
+            "test.test_01.RV.dice",
+            1.01,
+            "test.test_01.RV.dice: got 1.01, expected null or a number from 0 to 1",
+        ),
+        ("test.test_01.RV.nsd", -0.1, "test.test_01.RV.nsd: got -0.1"),
+        ("test.test_01.RV.dice", math.nan, "test.test_01.RV.dice: got nan"),
+        ("pool.pool_01.dice", "0.5", "pool.pool_01.dice: got '0.5'"),
+        ("pool.pool_01.uncertainty", -math.inf, "pool.pool_01.uncertainty: got -inf"),
+        ("costs.train_seconds", -1, "costs.train_seconds: got -1, expected null or a number from 0 to inf"),
+        ("costs.parameters", -1, "costs.parameters: got -1"),
+        ("costs.peak_memory_bytes", [1], r"costs.peak_memory_bytes: got \[1\]"),
     ],
 )
 def test_what_is_no_cell_says_why(tmp_path: Path, key: str, value: Any, message: str) -> None:
