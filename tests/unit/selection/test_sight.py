@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -68,6 +70,41 @@ def test_cases_that_wait_are_centres_like_labelled_ones(sight: Sight, model: Fak
     together = np.concatenate([given.features, given.labelled_features])
     assert len(given.labelled_features) == 3
     assert (np.diff(together[:, 0]) > 0).all()  # a to g, each with its own features
+
+
+class UnsureModel(FakeModel):
+    """Predicts an organ and a lesion at the ends of a row of voxels; of two voxels it knows nothing."""
+
+    regions = False
+    predictor = SimpleNamespace(dataset_json={"labels": {"background": 0, "organ": 1, "lesion": 2}})
+
+    def predictions(self, image: torch.Tensor) -> torch.Tensor:
+        labels = torch.tensor([1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2])
+        logits = 99 * torch.nn.functional.one_hot(labels).T.float()
+        logits[0, [8, 14]] = 1e-3  # background by a hair
+        return logits.view(1, 3, 1, 16).repeat(2, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("aggregation", "expected"),
+    [
+        ("sum", 2),  # voxels that are unsure
+        ("mean", 2 / 16),
+        ("top", 1),  # of so few voxels the top is one
+        ("foreground", 1 / 8),  # with a rim of two voxels: five around the organ, three around the lesion
+        ("classes", (0 / 5 + 1 / 3) / 2),
+    ],
+)
+def test_the_aggregation_that_is_asked_for_makes_the_scores(
+    tmp_path: Path, aggregation: str, expected: float
+) -> None:
+    cases = {"a": Case("a", (Path("a"),), Path("a"), labelled=False)}
+    one = Sight(Request(dataset="1", budget="1", aggregation=aggregation), cases, {}, tmp_path)
+    vars(one)["model"] = UnsureModel(tmp_path)
+    pool = Pool(("a",), (), (), (), (), ())
+    given = one.candidates(make_strategy("entropy", {}), pool, 1, {"a": "key"})
+    assert given.scores["entropy"] == pytest.approx(expected * math.log(3), rel=1e-3)
+    assert given.classes == ("organ", "lesion")
 
 
 def test_only_cases_whose_images_were_checked_are_looked_at(sight: Sight, model: FakeModel) -> None:
