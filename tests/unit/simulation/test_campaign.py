@@ -1,4 +1,4 @@
-"""A campaign whose folder was lost goes on where its cells end, with the choices that they tell."""
+"""The commands of a campaign; one whose folder was lost goes on where its cells end, as these tell."""
 
 from __future__ import annotations
 
@@ -32,11 +32,13 @@ class Recorded(Steps):
         object.__setattr__(self, "order", list(order))
         object.__setattr__(self, "ran", [])
         object.__setattr__(self, "asked", [])
+        object.__setattr__(self, "results", {})
 
     def _exit_code(self, words: Sequence[str], environment: Mapping[str, str], log: Path) -> int:
         costs, command = Path(words[3]), words[4:]
         name = costs.stem
         self.ran.append(name)  # type: ignore[attr-defined]
+        self.results[name] = Path(environment["nnUNet_results"])  # type: ignore[attr-defined]
         log.write_text("Prompts: 1,000 frozen and 20 tuned parameters")
         if "-strategy" in command:
             self.asked.append((name, command[command.index("-strategy") + 1]))  # type: ignore[attr-defined]
@@ -103,6 +105,8 @@ def played(
     budgets: tuple[int, ...],
     order: str,
     calibrate: bool = False,
+    mirroring: bool = False,
+    seed: int = 0,
 ) -> Recorded:
     """As ``play``; all that was recorded."""
     number = len(list(tmp_path.glob("work*")))
@@ -113,19 +117,19 @@ def played(
         (folder / ("dataset.json" if kind == "raw" else "P.json")).write_text(json.dumps(content))
     stage = Stage(tmp_path / f"work{number}", shared, source, "P")
     settings = Settings(
-        models={UNET: tmp_path},
+        models={UNET: tmp_path / "pretrained" / "fold_all" / "checkpoint_best.pth"},
         configuration="3d_fullres",
         device="cpu",
         processes=0,
         training={},
-        mirroring=False,
+        mirroring=mirroring,
         calibrate=calibrate,
         tolerance_mm=2,
     )
     cells = tmp_path / "cells"
     cells.mkdir(exist_ok=True)
     steps = Recorded(stage, order)
-    list(run_campaign(Campaign("slpt", strategy, 0, budgets), stage, settings, steps, cells))
+    list(run_campaign(Campaign("slpt", strategy, seed, budgets), stage, settings, steps, cells))
     return steps
 
 
@@ -217,3 +221,69 @@ def test_a_cell_tells_what_its_tuning_was_told_but_for_paths(tmp_path: Path, sou
         "prompts": 3,
         "pretrained_sha256": "0f",
     }
+
+
+def option(steps: Recorded, step: str, flag: str) -> str:
+    """What follows a flag in the command of a step."""
+    words = steps.costs(step)["command"]
+    assert words.count(flag) == 1
+    return str(words[words.index(flag) + 1])
+
+
+def test_everything_random_follows_the_seed_of_the_campaign(tmp_path: Path, source: Source) -> None:
+    steps = played(tmp_path, source, "random+hybrid", (1, 2), "cabd", calibrate=True, seed=5)
+    assert {option(steps, step, "--seed") for step in ("00_choose", "00_ask", "01_choose")} == {"5"}
+    plans = tmp_path / "work0" / "preprocessed" / "Dataset007_Toy" / "P.json"
+    assert json.loads(plans.read_text())["slpt"]["seed"] == 5
+
+
+def test_the_first_choice_asks_the_pretrained_model_and_others_that_of_the_round_before(
+    tmp_path: Path, source: Source
+) -> None:
+    steps = played(tmp_path, source, "random+hybrid", (1, 2, 3), "cabd", calibrate=True)
+    first = [option(steps, "00_choose", flag) for flag in ("-m", "-f", "-chk")]
+    assert first == [str(tmp_path / "pretrained"), "all", "checkpoint_best.pth"]
+    asked = {step: Path(option(steps, step, "-m")) for step in ("00_ask", "01_choose", "01_ask", "02_choose")}
+    model = Path("Dataset007_Toy") / "nnUNetTrainerSLPT__P__3d_fullres"
+    results = steps.results  # type: ignore[attr-defined]  # where each tuning writes
+    assert asked["00_ask"] == asked["01_choose"] == results["00_tune"] / model
+    assert asked["01_ask"] == asked["02_choose"] == results["01_tune"] / model
+    assert len({results[f"0{number}_tune"] for number in range(3)}) == 3
+
+
+def test_the_test_cases_are_predicted_by_the_model_that_was_just_tuned(
+    tmp_path: Path, source: Source
+) -> None:
+    steps = played(tmp_path, source, "random", (1, 2), "cabd")
+    for number in ("00", "01"):
+        tuned, predicts = f"{number}_tune", f"{number}_predict_test"
+        assert steps.results[tuned] == steps.results[predicts]  # type: ignore[attr-defined]
+        for flag in ("-tr", "-p"):
+            assert option(steps, tuned, flag) == option(steps, predicts, flag)
+        dataset, configuration, fold = steps.costs(tuned)["command"][1:4]
+        told = [option(steps, predicts, flag) for flag in ("-d", "-c", "-f")]
+        assert told == [dataset, configuration, fold]
+
+
+@pytest.mark.parametrize("mirroring", [False, True])
+def test_choosing_and_predicting_are_without_mirroring_where_none_is_wanted(
+    tmp_path: Path, source: Source, mirroring: bool
+) -> None:
+    steps = played(tmp_path, source, "random", (1,), "cabd", mirroring=mirroring)
+    for step in ("00_choose", "00_predict_test"):
+        assert ("--disable_tta" in steps.costs(step)["command"]) is not mirroring
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "goes_on"),
+    [(None, False), ("checkpoint_latest.pth", True), ("checkpoint_best.pth", True)],
+)
+def test_a_tuning_that_left_a_checkpoint_goes_on_from_it(
+    tmp_path: Path, source: Source, checkpoint: str | None, goes_on: bool
+) -> None:
+    if checkpoint:  # as a call that was killed has left it
+        model = tmp_path / "work1/results/round_00/Dataset007_Toy/nnUNetTrainerSLPT__P__3d_fullres"
+        (model / "fold_0").mkdir(parents=True)
+        (model / "fold_0" / checkpoint).touch()
+    steps = played(tmp_path, source, "random", (1,), "cabd")
+    assert ("--c" in steps.costs("00_tune")["command"]) is goes_on

@@ -62,7 +62,7 @@ def test_a_command_that_is_not_installed_is_named(tmp_path: Path) -> None:
         Steps(tmp_path).run("a", ["no_such_command"], {})
 
 
-def test_environment_and_gpu_reach_the_command(tmp_path: Path) -> None:
+def test_the_environment_reaches_the_command(tmp_path: Path) -> None:
     Steps(tmp_path).run("a", COMMAND, {"nnUNet_extTrainer": "/mine"})
     assert "/mine" in Steps(tmp_path).text("a")
     assert json.loads((tmp_path / "a.json").read_text()).keys() == {"command", "seconds", "peak_memory_bytes"}
@@ -94,6 +94,12 @@ def test_several_jobs_share_the_cores_unless_the_user_says_otherwise(
         monkeypatch.delenv(name, raising=False)
     for name, value in own.items():
         monkeypatch.setenv(name, value)
+    seen = environment_of(Steps(tmp_path, jobs=jobs), monkeypatch)
+    assert {name: seen[name] for name in SHARE if name in seen} == expected
+
+
+def environment_of(steps: Steps, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The variables that a command of these steps sees."""
     seen: dict[str, str] = {}
 
     def command(_: Steps, words: Sequence[str], environment: Mapping[str, str], __: Path) -> int:
@@ -102,5 +108,15 @@ def test_several_jobs_share_the_cores_unless_the_user_says_otherwise(
         return 0
 
     monkeypatch.setattr(Steps, "_exit_code", command)
-    Steps(tmp_path, jobs=jobs).run("a", COMMAND, {})
-    assert {name: seen[name] for name in SHARE if name in seen} == expected
+    steps.run("a", COMMAND, {})
+    return seen
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize(("gpu", "expected"), [("3", "3"), (None, "0,1")])
+def test_a_command_sees_the_gpu_of_its_steps_alone_or_else_those_of_the_user(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int, gpu: str | None, expected: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1")
+    seen = environment_of(Steps(tmp_path, gpu, jobs), monkeypatch)
+    assert seen["CUDA_VISIBLE_DEVICES"] == expected

@@ -1,12 +1,19 @@
-"""An interruption reaches every campaign that runs, and those that wait."""
+"""An interruption reaches every campaign that runs, and those that wait; jobs share the GPUs."""
 
 import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from nnunet_slpt.errors import SimulationError
+from nnunet_slpt.simulation import workflow
 from nnunet_slpt.simulation.grid import Campaign
-from nnunet_slpt.simulation.workflow import _at_once
+from nnunet_slpt.simulation.steps import Steps
+from nnunet_slpt.simulation.workflow import _at_once, simulate
 
 SECONDS = 60
 FIRST, SECOND, THIRD = (Campaign("slpt", "random", seed, (2,)) for seed in range(3))
@@ -36,3 +43,33 @@ def test_without_an_interruption_nothing_is_stopped() -> None:
         True,
     ]
     assert not stop.is_set()
+
+
+@pytest.mark.parametrize(
+    ("gpus", "expected"),
+    [(("4", "7"), {"4": 4, "7": 2}), (("4", "5", "6", "7"), {"4": 2, "5": 2, "6": 2}), ((), {None: 6})],
+)
+def test_three_jobs_take_the_gpus_in_turn_and_keep_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, gpus: tuple[str, ...], expected: dict[str | None, int]
+) -> None:
+    seen: list[str | None] = []
+    all_run = threading.Barrier(3)
+
+    def campaign(_: Campaign, __: object, ___: object, steps: Steps, ____: object) -> Iterator[Any]:
+        all_run.wait(SECONDS)
+        seen.append(steps.gpu)
+        all_run.wait(SECONDS)
+        yield from ()
+
+    campaigns = [Campaign("slpt", "random", seed, (2,)) for seed in range(6)]
+    about = {"text": str, "source": None, "all_cells": (), "finished": (), "cells": tmp_path}
+    plan = SimpleNamespace(campaigns=campaigns, **about)
+    for name, stand_in in {
+        "plan_simulation": plan,
+        "_prepare": tmp_path / "shared",
+        "_settings": None,
+    }.items():
+        monkeypatch.setattr(workflow, name, lambda _, answer=stand_in: answer)
+    monkeypatch.setattr(workflow, "run_campaign", campaign)
+    assert simulate(SimpleNamespace(jobs=3, gpus=gpus), say=lambda line: None)  # type: ignore[arg-type]
+    assert Counter(seen) == expected
