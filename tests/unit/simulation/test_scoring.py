@@ -50,6 +50,36 @@ def test_a_prediction_is_measured_class_by_class(source: Source, tmp_path: Path)
     assert scores["a"]["lesion"]["dice"] is None  # neither there nor predicted
 
 
+@pytest.mark.parametrize(
+    ("axis", "tolerance_mm", "agrees"),
+    [(0, 3.0, True), (0, 2.9, False), (1, 1.0, True), (1, 0.9, False), (2, 1.0, True), (2, 0.9, False)],
+)
+def test_surfaces_are_compared_in_mm_with_slices_of_3_mm(
+    source: Source, tmp_path: Path, axis: int, tolerance_mm: float, agrees: bool
+) -> None:
+    truth = SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(source.cases["a"].label)))
+    write(tmp_path / "predicted" / "a.nii.gz", np.roll(truth, 1, axis))  # by one voxel
+    scores = score_cases(source, ["a"], tmp_path / "predicted", tolerance_mm, 0)
+    assert (scores["a"]["organ"]["nsd"] == 1) is agrees
+
+
+def test_what_is_predicted_where_the_label_says_ignore_is_not_measured(
+    source: Source, tmp_path: Path
+) -> None:
+    file = source.folder / "dataset.json"
+    about = json.loads(file.read_text())
+    file.write_text(json.dumps(about | {"labels": about["labels"] | {"ignore": 3}}))
+    truth = np.zeros(SHAPE, np.uint8)
+    truth[1:5, 2:6, 2:6], truth[:, :, 8:] = 1, 3
+    write(source.folder / "labelsTr" / "a.nii.gz", truth)
+    predicted = np.where(truth == 3, 2, truth).astype(np.uint8)
+    write(tmp_path / "predicted" / "a.nii.gz", predicted)
+    scores = score_cases(source, ["a"], tmp_path / "predicted", 0.0, 0)["a"]
+    assert list(scores) == ["organ", "lesion"]
+    assert (scores["organ"]["dice"], scores["organ"]["nsd"]) == (1, 1)
+    assert set(scores["lesion"].values()) == {None}  # neither there nor predicted
+
+
 def test_no_more_processes_measure_than_are_asked_for(
     source: Source, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
