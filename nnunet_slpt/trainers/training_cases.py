@@ -5,7 +5,8 @@ Reads preprocessed data, writes nothing. Must not import the networks.
 
 __all__ = ["check_cases", "check_folder", "check_numbers", "foreground_frequency"]
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
 from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from torch import Tensor
 
-from nnunet_slpt.datasets import UNLABELLED
+from nnunet_slpt.datasets import UNLABELLED, dataset_folder, read_cases
 from nnunet_slpt.errors import DatasetError, some
 from nnunet_slpt.host_conventions import FEWEST_CASES, FINGERPRINT_FILE, HOST_FOLDS, SPLIT_FILE
 
@@ -30,7 +31,8 @@ def check_folder(fold: int | str, folder: Path, available: Sequence[str]) -> Non
         available: identifiers of all preprocessed cases.
 
     Raises:
-        DatasetError: there is no fingerprint; or no split, and fewer cases than nnU-Net makes folds.
+        DatasetError: there is no fingerprint; fewer cases than can be tuned on; or no split, and fewer cases
+            than nnU-Net makes folds.
     """
     fingerprint = folder / FINGERPRINT_FILE
     if not fingerprint.is_file():
@@ -39,7 +41,13 @@ def check_folder(fold: int | str, folder: Path, available: Sequence[str]) -> Non
             f"nnUNetv2_extract_fingerprint -d {folder.name}, or copy the file if the data comes ready-made."
         )
     file = folder / SPLIT_FILE
-    if fold != "all" and not file.is_file() and len(available) < HOST_FOLDS:
+    split = fold != "all" and file.is_file()
+    if not split and len(available) < FEWEST_CASES:
+        raise DatasetError(
+            f"{folder} has {len(available)} preprocessed case(s), expected {FEWEST_CASES} or more for any "
+            "fold. Label more cases, which nnunet_slpt_select chooses, and run nnunet_slpt_preprocess."
+        )
+    if not split and fold != "all" and len(available) < HOST_FOLDS:
         raise DatasetError(
             f"{folder} has {len(available)} preprocessed cases, too few for nnU-Net's {HOST_FOLDS} folds. "
             f'Train fold \'all\', or write {file}: [{{"train": [identifiers], "val": [identifiers]}}]'
@@ -95,9 +103,9 @@ def check_numbers(
     missing = sorted({*training.identifiers, *validation.identifiers} - set(available))
     if missing:
         raise DatasetError(
-            f"{len(missing)} cases of this fold are not preprocessed: {', '.join(missing[:5])}. "
-            f"{training.source_folder} holds {len(available)} cases. Correct splits_final.json or run "
-            "nnunet_slpt_preprocess."
+            f"{len(missing)} cases of this fold are not preprocessed: {some(missing)}. "
+            f"{training.source_folder} holds {len(available)} cases. "
+            f"{_remedy(missing, _without_label(Path(training.source_folder).parent.name))}"
         )
     if len(training.identifiers) < FEWEST_CASES:
         raise DatasetError(
@@ -162,6 +170,26 @@ def foreground_frequency(
         np.random.set_state(state)
     everywhere = foreground.sum() / annotated.sum().clamp_min(1)
     return torch.where(annotated > 0, foreground / annotated.clamp_min(1), everywhere)
+
+
+def _remedy(missing: Collection[str], unlabelled: Collection[str]) -> str:
+    """What to do about cases that are not preprocessed, some of which may have no label yet."""
+    wait = [case for case in missing if case in unlabelled]
+    if not wait:
+        return f"Correct {SPLIT_FILE} or run nnunet_slpt_preprocess."
+    return (
+        f"{len(wait)} have no label yet: {some(wait)}. Label them (nnunet_slpt_collect takes labels in) and "
+        "run nnunet_slpt_preprocess; or train fold 'all', which takes every case that is preprocessed."
+    )
+
+
+def _without_label(dataset: str) -> list[str]:
+    """The cases of a raw dataset that have no label; none where the raw data is not at hand."""
+    with suppress(DatasetError):
+        return [
+            case.name for case in read_cases(dataset_folder(dataset), hide_labels=False) if not case.labelled
+        ]
+    return []
 
 
 def _has_foreground(properties: dict[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from small_models import about, write_raw
 
 from nnunet_slpt.datasets import UNLABELLED
 from nnunet_slpt.errors import DatasetError
@@ -59,6 +60,19 @@ def unlabelled(*cases: str) -> Any:
     )
 
 
+def test_a_case_that_has_no_label_yet_is_told_from_one_that_was_not_preprocessed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = write_raw(tmp_path / "Dataset001_A", about(), cases=3, labelled=2)
+    monkeypatch.setenv("nnUNet_raw", str(raw.parent))
+    fold = dataset({f"case_{number}": FULL for number in range(3)})
+    fold.source_folder = f"preprocessed/{raw.name}/nnUNetPlans_3d_fullres"
+    with pytest.raises(DatasetError, match=r"2 cases .* 1 have no label yet: case_2\. Label .* fold 'all'"):
+        check_cases(fold, VALIDATION, ["case_0", "v"])
+    with pytest.raises(DatasetError, match=r"1 cases .* or run nnunet_slpt_preprocess\.$"):
+        check_cases(fold, VALIDATION, ["case_0", "case_2", "v"])
+
+
 @pytest.mark.parametrize(
     ("training", "validation", "words"),
     [
@@ -87,6 +101,14 @@ def test_too_few_cases_to_split_are_refused(tmp_path: Path) -> None:
     (tmp_path / "dataset_fingerprint.json").touch()
     with pytest.raises(DatasetError, match=r"4 preprocessed cases.*5 folds.*splits_final\.json"):
         check_folder(0, tmp_path, list("abcd"))
+
+
+@pytest.mark.parametrize("fold", ["all", 0])
+def test_one_case_is_too_few_for_any_fold(tmp_path: Path, fold: int | str) -> None:
+    (tmp_path / "dataset_fingerprint.json").touch()
+    with pytest.raises(DatasetError, match=r"1 preprocessed case.*expected 2.*Label more") as caught:
+        check_folder(fold, tmp_path, ["a"])
+    assert "'all'" not in str(caught.value)
 
 
 def test_a_folder_without_a_fingerprint_is_refused(tmp_path: Path) -> None:
