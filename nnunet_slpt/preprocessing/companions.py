@@ -82,8 +82,8 @@ def split_notes(home: Path, cases: Sequence[Case]) -> list[str]:
     names = {case.name for case in cases}
     unlabelled = {case.name for case in cases if not case.labelled}
     notes = {
-        "are preprocessed and not in it, so no fold trains on them": sorted(names - split),
-        "are in it and have no label, so its folds cannot train": sorted(split - names),
+        "are preprocessed and not in it, so only fold all trains on them": sorted(names - split),
+        "are in it and have no label, so only fold all can train until they have one": sorted(split - names),
         "are in it without a label, so its folds can only pretrain": sorted(split & unlabelled),
     }
     return [

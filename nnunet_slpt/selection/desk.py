@@ -20,7 +20,7 @@ from nnunet_slpt.datasets import (
 from nnunet_slpt.errors import SelectionError
 from nnunet_slpt.selection.round_store import RoundStore
 from nnunet_slpt.selection.rounds import Round
-from nnunet_slpt.selection.splits import fixed_validation, read_names, read_split
+from nnunet_slpt.selection.splits import Fold, fixed_validation, read_names, read_split
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,13 @@ class Desk:
         """
         if file is not None:
             return frozenset(read_names(file, self.cases))
-        split = self.store.split_file
-        return fixed_validation(read_split(split)) if split.exists() else frozenset()
+        return fixed_validation(self.folds)
+
+    @property
+    def folds(self) -> list[Fold]:
+        """Of the split file; none if there is no such file."""
+        file = self.store.split_file
+        return read_split(file) if file.exists() else []
 
     @cached_property
     def rounds(self) -> list[Round]:

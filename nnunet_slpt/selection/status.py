@@ -10,7 +10,9 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nnunet_slpt.errors import some
+from nnunet_slpt.host_conventions import FEWEST_CASES
 from nnunet_slpt.selection.rounds import Round
+from nnunet_slpt.selection.splits import Fold, fixed_validation
 
 SHOWN_NAMES = 10
 
@@ -44,6 +46,8 @@ class Status:
         validation: how many validation cases there are.
         waiting: names of the cases that were chosen and have no label yet, in the order of choice.
         gone: names of the cases that were chosen and that the dataset no longer has; these do not wait.
+        in_no_fold: names of the labelled cases that the split file does not name, if there is one; without
+            those that the last round excluded.
         left: how many cases can still be chosen.
     """
 
@@ -52,6 +56,7 @@ class Status:
     validation: int
     waiting: tuple[str, ...]
     gone: tuple[str, ...]
+    in_no_fold: tuple[str, ...]
     left: int
 
     @property
@@ -65,8 +70,19 @@ class Status:
         if not self.left:
             return "Train: every case is labelled, nothing is left to choose."
         if not self.rounds:
-            return "Choose the first cases: nnunet_slpt_select -d DATASET -n BUDGET -m MODEL_FOLDER"
+            return self._first_step
         return "Train with nnUNetv2_train, then choose the next cases with the trained model."
+
+    @property
+    def _first_step(self) -> str:
+        """What to do before there is a round."""
+        choose = "nnunet_slpt_select -d DATASET -n BUDGET"
+        if not self.labelled:
+            return f"Choose the first cases: {choose} -m MODEL_FOLDER"
+        now = f"Choose the next cases by features: {choose} -m MODEL_FOLDER -strategy kmeans"
+        if self.labelled < FEWEST_CASES:
+            return now
+        return f"{now}; or train fold all, then choose with the tuned model: {choose} -p nnUNetSLPTPlans"
 
     def text(self) -> str:
         """For people, without a line end at the end."""
@@ -78,6 +94,8 @@ class Status:
         ]
         remedy = "put the images back, or choose with --exclude"
         gone = f"No longer in the dataset: {len(self.gone)}{_listed(self.gone)}; {remedy}"
+        outside = f"In no fold with a number: {len(self.in_no_fold)}{_listed(self.in_no_fold)}; "
+        outside += "fold all trains on these too" + ("; the next round takes them in" if self.left else "")
         return "\n".join(
             [
                 *(lines or ["No round yet"]),
@@ -85,6 +103,7 @@ class Status:
                 f"Validation: {self.validation}",
                 f"Waiting for labels: {len(self.waiting)}{_listed(self.waiting)}",
                 *([gone] if self.gone else []),
+                *([outside] if self.in_no_fold else []),
                 f"Left in the pool: {self.left}",
                 f"Next: {self.next_step}",
             ]
@@ -98,12 +117,13 @@ class Status:
             "rounds": list(about["rounds"]),
             "waiting": list(self.waiting),
             "gone": list(self.gone),
+            "in_no_fold": list(self.in_no_fold),
             "next_step": self.next_step,
         }
 
 
 def status_of(
-    rounds: Sequence[Round], labelled: Iterable[str], pool: Iterable[str], validation: Iterable[str]
+    rounds: Sequence[Round], labelled: Iterable[str], pool: Iterable[str], folds: Sequence[Fold]
 ) -> Status:
     """Where a dataset stands.
 
@@ -111,9 +131,11 @@ def status_of(
         rounds: all, the first one first.
         labelled: names of the cases that count as labelled; with hidden labels those that were chosen.
         pool: names of all cases of the dataset, whichever group they are in.
-        validation: names of the fixed validation cases.
+        folds: of the split file; none if there is no such file.
     """
-    have, fixed, there = set(labelled), set(validation), set(pool)
+    have, fixed, there = set(labelled), fixed_validation(folds), set(pool)
+    split = {name for fold in folds for name in (*fold.train, *fold.val)}
+    left_out = {*rounds[-1].excluded} if rounds else set()
     unlabelled = there - have
     chosen = [name for one in rounds for name in one.chosen]
     return Status(
@@ -131,6 +153,7 @@ def status_of(
         validation=len(fixed),
         waiting=tuple(name for name in chosen if name in unlabelled),
         gone=tuple(name for name in chosen if name not in there),
+        in_no_fold=tuple(sorted(have - split - left_out)) if folds else (),
         left=len(unlabelled - fixed - {*chosen}),
     )
 

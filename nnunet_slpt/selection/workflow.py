@@ -80,7 +80,7 @@ def status(dataset: str) -> Status:
         SLPTError: the dataset or its rounds cannot be read.
     """
     desk = Desk.as_left(dataset)
-    return status_of(desk.rounds, desk.labelled, desk.cases, desk.validation(None))
+    return status_of(desk.rounds, desk.labelled, desk.cases, desk.folds)
 
 
 def _hand_out(request: Request, desk: Desk, sight: Sight, made: Round, say: Say) -> None:

@@ -1,11 +1,13 @@
 """Where a dataset stands: the numbers add up, and the advice fits."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from some_rounds import round_of
 
 from nnunet_slpt.selection.rounds import ScoredCase
+from nnunet_slpt.selection.splits import Fold
 from nnunet_slpt.selection.status import status_of
 
 POOL = [f"Fall {number:02d}" for number in range(40)]
@@ -16,11 +18,17 @@ def a_round(number, names, mode="prospective"):
     return round_of(number=number, mode=mode, strategy=f"s{number}", cases=tuple(cases))
 
 
+def one_fold(train, val):
+    return [Fold(tuple(train), tuple(val))]
+
+
 ROUNDS = [a_round(0, POOL[5:0:-1]), a_round(1, POOL[6:20])]
 
 
 def test_the_numbers_add_up():
-    status = status_of(ROUNDS, labelled=[*POOL[1:4], "before", POOL[39]], pool=POOL, validation=[POOL[39]])
+    status = status_of(
+        ROUNDS, labelled=[*POOL[1:4], "before", POOL[39]], pool=POOL, folds=one_fold([], [POOL[39]])
+    )
     assert status.waiting == (POOL[5], POOL[4], *POOL[6:20])
     assert [(one.chosen, one.waiting) for one in status.rounds] == [(5, 2), (14, 14)]
     assert (status.labelled, status.validation) == (4, 1)
@@ -40,8 +48,8 @@ def test_a_case_that_is_gone_does_not_wait():
 
 
 def test_the_order_of_names_does_not_matter():
-    one = status_of(ROUNDS, POOL[3:9], POOL, POOL[38:])
-    assert one == status_of(ROUNDS, POOL[8:2:-1], POOL[::-1], POOL[:37:-1])
+    one = status_of(ROUNDS, POOL[3:9], POOL, one_fold(POOL[3:5], POOL[38:]))
+    assert one == status_of(ROUNDS, POOL[8:2:-1], POOL[::-1], one_fold(POOL[4:2:-1], POOL[:37:-1]))
 
 
 def test_some_of_the_waiting_cases_are_shown():
@@ -68,6 +76,8 @@ def test_the_rounds_are_told():
     ("rounds", "labelled", "pool", "advice"),
     [
         ([], [], POOL, "Choose the first cases: nnunet_slpt_select"),
+        ([], POOL[:1], POOL, "-m MODEL_FOLDER -strategy kmeans"),
+        ([], POOL[:2], POOL, "kmeans; or train fold all, then choose with the tuned model: nnunet_slpt_sel"),
         (ROUNDS, [], POOL, "Label the 19 cases that wait (to_annotate.csv"),
         (ROUNDS, POOL[:20], POOL, "then choose the next"),
         (ROUNDS, POOL, POOL, "every case is labelled"),
@@ -85,8 +95,30 @@ def test_without_rounds_it_says_so():
     assert status_of([], [], POOL, []).text().startswith("No round yet\nLabelled: 0\n")
 
 
+@pytest.mark.parametrize(
+    ("pool", "remedy"),
+    [
+        (POOL, "fold all trains on these too; the next round takes them in\n"),
+        (POOL[:20], "fold all trains on these too\n"),
+    ],
+)
+def test_labels_that_no_round_chose_are_told_where_they_train(pool, remedy):
+    status = status_of(ROUNDS, POOL[:20], pool, one_fold(POOL[1:19], POOL[19:20]))
+    assert status.in_no_fold == (POOL[0],)
+    assert f"In no fold with a number: 1 (Fall 00); {remedy}" in status.text()
+
+
+def test_without_a_split_file_nnunet_takes_all_labels():
+    assert status_of(ROUNDS, POOL[:20], POOL, []).in_no_fold == ()
+
+
+def test_an_excluded_case_is_missed_in_no_fold():
+    excluding = [ROUNDS[0], replace(ROUNDS[1], excluded=(POOL[0],))]
+    assert status_of(excluding, POOL[:20], POOL, one_fold(POOL[1:19], POOL[19:20])).in_no_fold == ()
+
+
 def test_programs_get_all_of_it():
-    status = status_of(ROUNDS, POOL[:3], POOL, POOL[39:])
+    status = status_of(ROUNDS, POOL[:3], POOL, one_fold([], POOL[39:]))
     about = status.as_json()
     assert json.loads(json.dumps(about)) == about
     assert about["waiting"] == list(status.waiting)  # all, not ten
@@ -97,4 +129,6 @@ def test_programs_get_all_of_it():
         "chosen": 5,
         "waiting": 3,
     }
-    assert about.keys() == {"rounds", "labelled", "validation", "waiting", "gone", "left", "next_step"}
+    assert about["in_no_fold"] == POOL[:3]
+    counts = {"labelled", "validation", "waiting", "gone", "in_no_fold", "left"}
+    assert about.keys() == counts | {"rounds", "next_step"}

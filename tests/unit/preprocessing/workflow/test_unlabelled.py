@@ -111,7 +111,7 @@ def test_dry_run_and_split_notes(desk):
     assert desk.state() == before
     desk.run(unlabelled=True)
     assert [line.partition(": ")[2] for line in desk.said[-2:]] == [
-        "2 case(s) are preprocessed and not in it, so no fold trains on them: case_10, case_2.",
+        "2 case(s) are preprocessed and not in it, so only fold all trains on them: case_10, case_2.",
         "1 case(s) are in it without a label, so its folds can only pretrain: case_3.",
     ]
 

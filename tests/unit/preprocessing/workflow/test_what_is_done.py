@@ -166,8 +166,8 @@ def test_the_split_file_is_compared(desk):
     )
     desk.run()
     assert [line.partition(": ")[2] for line in desk.said[-2:]] == [
-        "1 case(s) are preprocessed and not in it, so no fold trains on them: case_10.",
-        "1 case(s) are in it and have no label, so its folds cannot train: case_3.",
+        "1 case(s) are preprocessed and not in it, so only fold all trains on them: case_10.",
+        "1 case(s) are in it and have no label, so only fold all can train until they have one: case_3.",
     ]
 
 
