@@ -17,14 +17,15 @@ PERCENTAGE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,15})?) ?%")
 EXPECTED = "expected a whole number of cases from 1 on, as in -n 5, or a percentage of the pool, as in -n 5%"
 
 
-def parse_budget(text: str, pool_cases: int) -> int:
+def parse_budget(text: str, pool_cases: int, left: int | None = None) -> int:
     """The number of cases that a budget stands for.
 
     A percentage is rounded to whole cases, a half up, and gives at least one.
 
     Args:
         text: a whole number, or a percentage of the pool such as ``5%`` or ``2.5%``.
-        pool_cases: how many cases may be chosen from.
+        pool_cases: how many cases a percentage is of.
+        left: how many of them may still be chosen; ``None`` for all.
 
     Raises:
         SelectionError: it is neither, or not above zero, or more than there are.
@@ -43,9 +44,11 @@ def parse_budget(text: str, pool_cases: int) -> int:
         raise SelectionError(f"The budget is {text!r}, {EXPECTED}.")
     if cases == 0 or (percentage and share == 0):
         raise SelectionError(f"The budget is {text}: nothing would be chosen; {EXPECTED}.")
-    if cases > pool_cases or share > 1:
+    left = pool_cases if left is None else left
+    if cases > left or share > 1:
+        stands_for = f", {cases} of {pool_cases} cases" if 0 < share <= 1 else ""
         raise SelectionError(
-            f"The budget is {text}, but there are only {pool_cases} cases to choose from. "
-            f"Pass {pool_cases} (or 100%) or less."
+            f"The budget is {text}{stands_for}, but there are only {left} cases to choose from. Pass {left} "
+            "or less."
         )
     return cases

@@ -101,7 +101,8 @@ def make_split(labelled: Iterable[str], validation: Iterable[str], seed: int) ->
     if len(train) < FEWEST_CASES:
         raise SelectionError(
             f"There are {len(train)} labelled case(s) to train on, beside {len(val)} for validation; "
-            f"expected {FEWEST_CASES} or more. Choose more cases (-n), or let some validation cases train."
+            f"expected {FEWEST_CASES} or more. Choose more cases (-n), label those that wait, or let some "
+            "validation cases train."
         )
     if val:
         return [Fold(train, val)]

@@ -153,12 +153,7 @@ def _tell_of_model(sight: Sight, desk: Desk, pool: Pool, predicts: bool, say: Sa
 def _budget(request: Request, pool: Pool, earlier: Sequence[str]) -> int:
     """A percentage is of all that were ever in the pool, so that it means the same in every round."""
     ever = {*pool.candidates, *earlier}
-    budget = parse_budget(str(request.budget), len(ever))
-    if budget > len(pool.candidates):
-        raise SelectionError(
-            f"-n {request.budget} asks for {budget} cases, and there are {len(pool.candidates)} left to "
-            "choose from. Ask for fewer."
-        )
+    budget = parse_budget(str(request.budget), len(ever), left=len(pool.candidates))
     # Whichever are chosen, so many are there to train on: too few are refused now.
     make_split([*pool.labelled, *pool.candidates[:budget]], pool.validation, request.seed)
     return budget

@@ -70,9 +70,19 @@ def test_nothing_is_no_budget(text):
 @pytest.mark.parametrize("text", ["101", "101%", "100.1%", "999999999999999"])
 def test_more_than_there_is_is_refused_with_what_there_is(text):
     with pytest.raises(
-        SelectionError, match=f"budget is {text}, but there are only 100 cases to choose from"
+        SelectionError,
+        match=rf"budget is {text}(, \d+ of 100 cases)?, but there are only 100 cases to choose from",
     ):
         parse_budget(text, 100)
+
+
+@pytest.mark.parametrize(
+    ("text", "stands_for"), [("10", ""), ("2", ""), ("40%", ", 2 of 5 cases"), ("200%", "")]
+)
+def test_what_is_named_is_what_is_left(text, stands_for):
+    assert parse_budget("20%", 5, left=1) == 1
+    with pytest.raises(SelectionError, match=rf"{stands_for}, but there are only 1 cases .* Pass 1 or less"):
+        parse_budget(text, 5, left=1)
 
 
 @pytest.mark.parametrize("text", ["1", "5%"])
