@@ -44,7 +44,10 @@ def test_a_choice_that_has_its_label_is_labelled():
 
 
 def test_a_choice_without_label_stops_the_next_round():
-    with pytest.raises(SelectionError, match=r"2 cases .*no label yet: a, c\..*--partial"):
+    with pytest.raises(
+        SelectionError,
+        match=r"2 cases .*no label yet: a, c\..*--partial.*the same call without -n writes them",
+    ):
         split(earlier_choices=["c", "u", "a"])
 
 
