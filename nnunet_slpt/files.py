@@ -4,7 +4,6 @@ Standard library and filelock: must not import numpy, torch or nnU-Net.
 """
 
 __all__ = [
-    "LOCK",
     "back_up",
     "check_writable",
     "exclusive",
@@ -277,7 +276,7 @@ def exclusive(folder: Path) -> Iterator[None]:
             "it has ended, or end it; then start again. The file itself may stay, it does no harm."
         ) from error
     except (OSError, NotImplementedError) as error:
-        raise _cannot("locked", folder, error) from error
+        raise _cannot("locked", folder / LOCK, error) from error
     try:
         yield
     finally:
@@ -297,11 +296,13 @@ def _sync(folder: Path) -> None:
 def _cannot(done: str, file: Path, error: OSError | NotImplementedError) -> FileError:
     """The error for what the file system refuses, with the remedy."""
     number = getattr(error, "errno", None)
+    remedy = f"Look at {file.parent}, correct this and start again."
     if number in NO_ROOM:
         remedy = f"Make room on the disk of {file.parent} and start again."
+    elif number in NOT_ALLOWED and file.name == LOCK and file.exists():  # the folder can be written to
+        remedy = f"It belongs to user id {file.stat().st_uid}: have it made writable for this user. Or, if "
+        remedy += "nobody runs an nnunet_slpt command here, remove it; it is made anew. Then start again."
     elif number in NOT_ALLOWED:
         remedy = f"Allow this user to write to {file.parent}, or mount it writable, and start again."
-    else:
-        remedy = f"Look at {file.parent}, correct this and start again."
     reason = getattr(error, "strerror", None) or repr(error)
     return FileError(f"{file} cannot be {done}: {reason}. What was there before is unchanged. {remedy}")

@@ -16,9 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from filelock import Timeout
+
 from nnunet_slpt.errors import FileError, SimulationError, SLPTError
 from nnunet_slpt.evaluation.report import write_report
-from nnunet_slpt.files import LOCK, exclusive, read_bytes, write_json
+from nnunet_slpt.files import exclusive, read_bytes, write_json
 from nnunet_slpt.preprocessing.recipe import read_recipes
 from nnunet_slpt.simulation.campaign import Settings, run_campaign
 from nnunet_slpt.simulation.examination import examine
@@ -137,8 +139,8 @@ def _alone(folder: Path) -> Iterator[None]:
             try:
                 held.enter_context(exclusive(folder))
                 break
-            except FileError:
-                if not (folder / LOCK).exists():
+            except FileError as error:
+                if not isinstance(error.__cause__, Timeout):  # nobody holds it
                     raise
                 time.sleep(1)
         else:

@@ -233,6 +233,19 @@ def test_another_process_is_refused_at_once_until_the_first_is_killed(tmp_path):
         pass
 
 
+def test_a_lock_of_another_user_is_named_with_its_owner(tmp_path, monkeypatch):
+    def refuse(*arguments, **options):  # root may open any file
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    lock = tmp_path / ".lock"
+    lock.touch()
+    monkeypatch.setattr(files.FileLock, "acquire", refuse)
+    with pytest.raises(FileError) as caught, files.exclusive(tmp_path):
+        pass
+    assert f"{lock} cannot be locked: Permission denied." in str(caught.value)
+    assert f"belongs to user id {lock.stat().st_uid}: have it made writable" in str(caught.value)
+
+
 def test_a_lock_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / ".lock").mkdir()
     with pytest.raises(FileError, match="cannot be locked"), files.exclusive(tmp_path):
