@@ -176,7 +176,7 @@ def check_same_settings(checkpoint: Pretrained, config: TrainingConfig) -> None:
         raise CheckpointError(
             f'{checkpoint.path} was made with other settings in plans["{PLANS_KEY}"]: '
             + "; ".join(f"{key}: got {now[key]!r}, expected {then[key]!r}" for key in changed)
-            + ". Set these back in the plans file, or train anew without --c."
+            + ". Set these back in the plans file, or train anew, with neither --c nor --val."
         )
 
 

@@ -179,7 +179,8 @@ class TuningTrainer(nnUNetTrainer):
                 raise CheckpointError(
                     f"{filename_or_checkpoint} cannot be continued: {str(error).splitlines()[-1].strip()}. "
                     "Was it made by another network than the plans have now, or joined from a prompt file, "
-                    "which serves inference alone? Restore its plans, or train anew without --c."
+                    "which serves inference alone? Restore its plans, or train anew, with neither "
+                    "--c nor --val."
                 ) from error
         self.has_weights = True
         origin = checkpoint.plans.get(PLANS_KEY, {})
