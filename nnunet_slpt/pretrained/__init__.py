@@ -14,6 +14,7 @@ __all__ = [
     "list_differences",
     "load_backbone",
     "pretrained_heads",
+    "model_folder",
     "read_checkpoint",
     "read_model",
     "stem_name",
@@ -22,5 +23,5 @@ __all__ = [
 from nnunet_slpt.pretrained.backbone import FrozenNetwork, base_hash, load_backbone, pretrained_heads
 from nnunet_slpt.pretrained.checkpoint import Pretrained, read_checkpoint
 from nnunet_slpt.pretrained.mismatch import list_differences
-from nnunet_slpt.pretrained.model import CHECKPOINTS, Model, check_unpacked, read_model
+from nnunet_slpt.pretrained.model import CHECKPOINTS, Model, check_unpacked, model_folder, read_model
 from nnunet_slpt.pretrained.stem import adapted_stem, stem_name

@@ -4,7 +4,7 @@ Owns where its parts lie and which checkpoint is meant; what a checkpoint holds 
 import the networks. Never writes a file, but for a temporary one when it reads out of a zip.
 """
 
-__all__ = ["CHECKPOINTS", "Model", "check_unpacked", "read_model"]
+__all__ = ["CHECKPOINTS", "Model", "check_unpacked", "model_folder", "read_model"]
 
 import json
 import zipfile
@@ -127,6 +127,21 @@ def read_model(
             pretrained=pretrained,
         )
     return _complete(model, configuration)
+
+
+def model_folder(source: Path, configuration: str | None = None) -> Path:
+    """The folder of a model that nnU-Net itself will load.
+
+    Args:
+        source: it, or a folder with one model in it, or with one of this configuration.
+        configuration: chooses among several; ``None`` takes what there is.
+
+    Raises:
+        CheckpointError: it is a file, or there is no such model, or there are several.
+    """
+    check_unpacked(source)
+    with _opened(source) as root:
+        return Path(str(_the_model(root, source, configuration)))
 
 
 def check_unpacked(source: Path) -> None:

@@ -197,7 +197,7 @@ def _add_model(group: Any) -> None:
         "-m",
         type=Path,
         metavar="MODEL_FOLDER",
-        help="of any trained nnU-Net; without it -tr, -p, -c are used",
+        help="of any trained nnU-Net, or a folder around it; without it -tr, -p, -c are used",
     )
     add("-tr", default="nnUNetTrainerSLPT", help="trainer (default: nnUNetTrainerSLPT)")
     add("-p", default="nnUNetPlans", help="plans (default: nnUNetPlans)")

@@ -9,7 +9,6 @@ from pathlib import Path
 from nnunetv2.utilities.file_path_utilities import get_output_folder
 
 from nnunet_slpt.errors import CheckpointError, SelectionError
-from nnunet_slpt.pretrained import check_unpacked
 
 
 def find_model_folder(dataset: str, trainer: str, plans: str, configuration: str) -> Path:
@@ -36,7 +35,6 @@ def find_checkpoints(folder: Path, folds: Sequence[str] | None, checkpoint: str)
     Raises:
         CheckpointError: the folder is no model, or a fold or its checkpoint is missing.
     """
-    check_unpacked(folder)
     missing = [name for name in ("plans.json", "dataset.json") if not (folder / name).is_file()]
     if missing:
         raise CheckpointError(

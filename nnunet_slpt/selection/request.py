@@ -23,7 +23,8 @@ class Request:
         dataset: name or number, as nnU-Net's ``-d``.
         budget: a number of cases, or a percentage of the pool such as ``5%``; ``None`` to choose none and
             only pre-label the last round.
-        model_folder: of a trained nnU-Net; ``None`` looks in ``nnUNet_results`` for the three names.
+        model_folder: of a trained nnU-Net, or a folder around it; ``None`` looks in ``nnUNet_results`` for
+            the three names.
         trainer: of the model.
         plans: of the model.
         configuration: of the model.

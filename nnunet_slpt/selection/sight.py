@@ -18,6 +18,7 @@ from tqdm import tqdm
 from nnunet_slpt.datasets.cases import Case
 from nnunet_slpt.errors import SelectionError, one_of
 from nnunet_slpt.label_outputs import class_names
+from nnunet_slpt.pretrained import model_folder
 from nnunet_slpt.selection.features import STAGES, feature_matrix
 from nnunet_slpt.selection.labels import count_foreground
 from nnunet_slpt.selection.maps import check_reader, on_image_grid, write_map
@@ -171,8 +172,10 @@ class Sight:
     def model(self) -> Model:
         """Loaded at the first need."""
         asked = self.request
-        folder = asked.model_folder or find_model_folder(
-            asked.dataset, asked.trainer, asked.plans, asked.configuration
+        folder = (
+            model_folder(asked.model_folder, asked.configuration)
+            if asked.model_folder
+            else find_model_folder(asked.dataset, asked.trainer, asked.plans, asked.configuration)
         )
         return Model.load(
             folder,

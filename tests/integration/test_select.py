@@ -34,7 +34,7 @@ def campaign(tuned_copy: Any, monkeypatch: pytest.MonkeyPatch) -> Campaign:
 def test_a_campaign_with_hidden_labels(campaign: Campaign, capsys: pytest.CaptureFixture[str]) -> None:
     for file in campaign.labels.iterdir():
         file.unlink()  # nothing may open them
-    assert campaign.select("-n", 2, "--hide_labels", "-m", campaign.prompted) == 0
+    assert campaign.select("-n", 2, "--hide_labels", "-m", campaign.prompted.parent) == 0
     assert campaign.round(0)["strategy"] == "kmeans"
     first = campaign.chosen(0)
     assert campaign.select("-n", "50%", "--hide_labels") == 0
@@ -207,7 +207,7 @@ REFUSED: list[tuple[str, Prepare, str]] = [
     ("unknown_strategy", lambda _: ("-n", 2, "-strategy", "tessla"), "known: tesla, diversity"),
     ("unknown_parameter", lambda _: ("-n", 2, "-strategy", "uncertainty", "--set", "prt=sum"), "part"),
     ("unknown_aggregation", lambda _: ("-n", 2, "-aggregation", "max"), "known: classes, foreground, top"),
-    ("no_model", lambda _: ("-n", 2, "-m", "nowhere"), "no model folder"),
+    ("no_model", lambda _: ("-n", 2, "-m", "nowhere"), "There is no nowhere"),
     ("no_such_fold", lambda _: ("-n", 2, "-f", "3"), "it has folds 0"),
     ("channels", _one_channel_more, "takes 1 image channel"),
     ("truncated", _truncated, "case_2"),

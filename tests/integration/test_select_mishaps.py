@@ -75,7 +75,7 @@ def test_parts_agree_on_their_shares_even_if_images_are_left_out(
     [
         (("-aggregation", "max"), "unknown aggregation"),
         (("-stages", "first"), "unknown stages"),
-        (("-m", "nowhere"), "no model folder"),
+        (("-m", "nowhere"), "There is no nowhere"),
         (("-strategy", "random", "--prelabel"), "no label of the model"),
     ],
 )

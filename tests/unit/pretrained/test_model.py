@@ -12,7 +12,7 @@ import torch
 from small_models import MODEL_NAME, about, plans_of, write_model, zipped
 
 from nnunet_slpt.errors import CheckpointError
-from nnunet_slpt.pretrained import read_model
+from nnunet_slpt.pretrained import model_folder, read_model
 
 
 @pytest.fixture
@@ -47,6 +47,20 @@ def test_a_zip_tells_the_same_and_its_checkpoint_is_the_file(model: Path, tmp_pa
 
 def test_a_folder_around_one_model_is_enough(model: Path) -> None:
     assert read_model(model.parent).name == MODEL_NAME
+
+
+def test_nnunet_is_given_the_folder_inside(model: Path, tmp_path: Path) -> None:
+    assert model_folder(model) == model_folder(model.parent) == model_folder(tmp_path / "results") == model
+    shutil.copytree(model, model.parent / "nnUNetTrainer__nnUNetPlans__2d")
+    assert model_folder(model.parent, "3d_fullres") == model
+    with pytest.raises(CheckpointError, match="holds 2 models"):
+        model_folder(model.parent)
+
+
+def test_a_zip_is_told_how_it_becomes_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "model.zip").touch()
+    with pytest.raises(CheckpointError, match="install it with nnUNetv2_install_pretrained_model_from_zip"):
+        model_folder(tmp_path / "model.zip")
 
 
 def test_several_models_are_named(model: Path) -> None:

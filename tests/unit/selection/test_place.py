@@ -42,12 +42,6 @@ def test_a_folder_that_is_no_model_is_refused(model):
         find_checkpoints(model, None, NAME)
 
 
-def test_a_zip_is_told_how_it_becomes_a_folder(tmp_path):
-    (tmp_path / "model.zip").touch()
-    with pytest.raises(CheckpointError, match="install it with nnUNetv2_install_pretrained_model_from_zip"):
-        find_checkpoints(tmp_path / "model.zip", None, NAME)
-
-
 def test_what_lies_beside_a_folder_that_is_not_there_is_named(tmp_path):
     for name in ("Trainer__Plans__2d", "Trainer__Plans__3d_lowres"):
         (tmp_path / name).mkdir()
