@@ -14,11 +14,12 @@ from nnunetv2.preprocessing.normalization.map_channel_name_to_normalization impo
 from nnunet_slpt.config import PLANS_KEY
 from nnunet_slpt.errors import ArchitectureError
 from nnunet_slpt.host_conventions import SPLIT_FILE
-from nnunet_slpt.label_outputs import has_regions, head_rows
+from nnunet_slpt.label_outputs import has_regions
 from nnunet_slpt.networks import check_architecture
 from nnunet_slpt.networks.punet.network import trained_classes
 from nnunet_slpt.planners.comparison import Check, Comparison, Finding, in_words
 from nnunet_slpt.planners.old_plans import are_old
+from nnunet_slpt.pretrained import check_no_lora, pretrained_heads, shared_heads
 
 NO_CLASS = ("background", "ignore")
 FAR_SPACING = 1.5  # a voxel's edge that is longer or shorter by more than this factor
@@ -37,18 +38,18 @@ def plans_format(comparison: Comparison) -> Iterator[Finding]:
 def architecture(comparison: Comparison) -> Iterator[Finding]:
     """A network that can be tuned."""
     try:
+        check_no_lora(comparison.model.pretrained)
         if not comparison.tuning.by_tokens:
             check_architecture(comparison.settings["architecture"]["network_class_name"])
     except ArchitectureError as error:
         yield Finding("error", "architecture", str(error))
     weights = comparison.model.pretrained.weights
     if comparison.tuning.by_tokens and any(name.startswith("adapters.") for name in weights):
-        origin = (comparison.model.plans.get(PLANS_KEY) or {}).get("pretrained_checkpoint")
         yield Finding(
             "error",
             "architecture",
             "this PUNet was tuned with adapters, which a next tuning would have no place for.",
-            f"Plan from its pretraining{f', {origin}' if origin else ''}.",
+            f"Plan from its pretraining{_origin(comparison)}.",
         )
     if comparison.settings.get("previous_stage") is not None:
         yield Finding(
@@ -115,7 +116,7 @@ def labels(comparison: Comparison) -> Iterator[Finding]:
     if by_tokens:  # a pretraining need not have trained all that it has outputs for
         shared: Collection[str] = trained_classes(comparison.model.pretrained.weights)
     else:
-        shared = there if head_rows(there, here) else ()
+        shared = there if shared_heads(comparison.model.pretrained, here) else ()
     known = [name for name in here if name in shared and name not in NO_CLASS]
     new = [name for name in here if name not in (*known, *NO_CLASS)]
     dropped = [name for name in there if name not in (*here, *NO_CLASS)]
@@ -133,8 +134,21 @@ def labels(comparison: Comparison) -> Iterator[Finding]:
             f"the dataset has {kinds[not has_regions(here)]}, the model {kinds[not has_regions(there)]}; all "
             "heads start anew.",
         )
+    elif not by_tokens and not pretrained_heads(comparison.model.pretrained):
+        yield Finding(
+            "note",
+            "labels",
+            "the model was tuned with prompts, which stay behind with their heads: all heads start anew.",
+            f"To start from heads, plan from the network that it was tuned in{_origin(comparison)}.",
+        )
     if "ignore" in here:
         yield Finding("note", "labels", "voxels with the ignore label teach nothing.")
+
+
+def _origin(comparison: Comparison) -> str:
+    """Of a tuned model: behind a comma, the checkpoint that it was tuned from, if the plans tell."""
+    origin = (comparison.model.plans.get(PLANS_KEY) or {}).get("pretrained_checkpoint")
+    return f", {origin}" if origin else ""
 
 
 def labelled_cases(comparison: Comparison) -> Iterator[Finding]:

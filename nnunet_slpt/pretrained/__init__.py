@@ -10,17 +10,26 @@ __all__ = [
     "Pretrained",
     "adapted_stem",
     "base_hash",
+    "check_no_lora",
     "check_unpacked",
     "list_differences",
     "load_backbone",
-    "pretrained_heads",
     "model_folder",
+    "pretrained_heads",
     "read_checkpoint",
     "read_model",
+    "shared_heads",
     "stem_name",
 ]
 
-from nnunet_slpt.pretrained.backbone import FrozenNetwork, base_hash, load_backbone, pretrained_heads
+from nnunet_slpt.pretrained.backbone import (
+    FrozenNetwork,
+    base_hash,
+    check_no_lora,
+    load_backbone,
+    pretrained_heads,
+    shared_heads,
+)
 from nnunet_slpt.pretrained.checkpoint import Pretrained, read_checkpoint
 from nnunet_slpt.pretrained.mismatch import list_differences
 from nnunet_slpt.pretrained.model import CHECKPOINTS, Model, check_unpacked, model_folder, read_model

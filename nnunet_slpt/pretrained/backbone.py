@@ -3,7 +3,7 @@
 Must not import the networks: what it asks of one is ``FrozenNetwork``.
 """
 
-__all__ = ["FrozenNetwork", "base_hash", "load_backbone", "pretrained_heads"]
+__all__ = ["FrozenNetwork", "base_hash", "check_no_lora", "load_backbone", "pretrained_heads", "shared_heads"]
 
 import hashlib
 from collections.abc import Mapping
@@ -12,13 +12,17 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from nnunet_slpt.config import PLANS_KEY
 from nnunet_slpt.errors import ArchitectureError
 from nnunet_slpt.host_conventions import HEADS
+from nnunet_slpt.label_outputs import Labels, head_rows
 from nnunet_slpt.pretrained.checkpoint import Pretrained
 from nnunet_slpt.pretrained.mismatch import describe_mismatch, list_differences
 from nnunet_slpt.pretrained.stem import adapted_stem, stem_name
 
 ADDED = {"prompts", "updaters", "scale_shift", "input_prompt", "heads"}  # by a prompt tuning, of any settings
+
+ADDED_TO_WEIGHTS = "parametrizations."  # torch's name for it; of our trainers LoRA's alone does so
 
 
 class FrozenNetwork(Protocol):
@@ -48,6 +52,7 @@ def load_backbone(network: FrozenNetwork, pretrained: Pretrained, stem: str | No
     Raises:
         ArchitectureError: a frozen tensor is missing or has another shape, or a weight would be left over.
     """
+    check_no_lora(pretrained)
     frozen = network.frozen_state()
     expected = {name: tuple(tensor.shape) for name, tensor in frozen.items()}
     added = ADDED | {_part(name) for name in network.tuned_state()}
@@ -79,6 +84,33 @@ def pretrained_heads(pretrained: Pretrained) -> list[tuple[Tensor, Tensor]]:
     )
     weights = pretrained.weights
     return [(weights[f"{HEADS}{stage}.weight"], weights[f"{HEADS}{stage}.bias"]) for stage in stages]
+
+
+def shared_heads(pretrained: Pretrained, labels: Labels) -> dict[int, int]:
+    """Output channel of the heads to be tuned → output channel of the pretrained heads that it starts from.
+
+    Args:
+        pretrained: weights and the labels they were trained for.
+        labels: of the dataset to tune for, as in ``dataset.json``.
+    """
+    return head_rows(pretrained.labels, labels) if pretrained_heads(pretrained) else {}
+
+
+def check_no_lora(pretrained: Pretrained) -> None:
+    """Refuse what a tuning with LoRA wrote.
+
+    Args:
+        pretrained: weights of any network.
+
+    Raises:
+        ArchitectureError: it did.
+    """
+    if any(ADDED_TO_WEIGHTS in name for name in pretrained.weights):
+        origin = (pretrained.plans.get(PLANS_KEY) or {}).get("pretrained_checkpoint")
+        raise ArchitectureError(
+            f"{pretrained.path} was tuned with LoRA, and a next tuning has no place for what that added to "
+            f"its weights. Start from the network that it was tuned in{f', {origin}' if origin else ''}."
+        )
 
 
 def base_hash(frozen_state: Mapping[str, Tensor]) -> str:

@@ -27,7 +27,7 @@ from torch import Tensor
 from nnunet_slpt.config import PLANS_KEY, TrainingConfig, check_revision
 from nnunet_slpt.errors import CheckpointError, SLPTError
 from nnunet_slpt.files import json_of
-from nnunet_slpt.label_outputs import Labels, head_rows
+from nnunet_slpt.label_outputs import Labels
 from nnunet_slpt.pretrained import (
     FrozenNetwork,
     Pretrained,
@@ -35,6 +35,7 @@ from nnunet_slpt.pretrained import (
     load_backbone,
     pretrained_heads,
     read_checkpoint,
+    shared_heads,
 )
 
 # A run may be made longer, and its pretrained network may move: the checkpoint holds those weights.
@@ -146,9 +147,8 @@ def start_from_pretrained(network: Startable, config: TrainingConfig, labels: La
         ArchitectureError: the weights belong to another network.
     """
     pretrained, which = load_pretrained(network, config)
-    heads = pretrained_heads(pretrained)
-    rows = head_rows(pretrained.labels, labels) if heads else {}
-    for stage, (weight, bias) in enumerate(heads):
+    rows = shared_heads(pretrained, labels)
+    for stage, (weight, bias) in enumerate(pretrained_heads(pretrained)):
         network.heads.start_from(stage, weight, bias, rows)
     return (
         f"{which}: {network.parameter_summary()}. "

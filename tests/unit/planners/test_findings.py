@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from small_models import about, as_before_2_3, plans_of
 
 from nnunet_slpt.errors import PlanningError
@@ -15,6 +16,7 @@ from nnunet_slpt.planners.target import Target
 from nnunet_slpt.pretrained import Model, Pretrained
 
 LABELS = {"background": 0, "organ": 1}
+HEADS = {f"decoder.seg_layers.0.{part}": torch.ones(2) for part in ("weight", "bias")}
 
 
 @pytest.fixture
@@ -26,11 +28,12 @@ def found(place: Any) -> Any:
         place.dataset(**raw)
         model_json = about(unlike.pop("channels", ("MRI",)), unlike.pop("labels", LABELS))
         source = unlike.pop("source", Path())
-        assert not unlike
         plans = plans or plans_of(channels=len(model_json["channel_names"]))
         (configuration,) = plans["configurations"]
-        nothing = Pretrained(Path(), {}, {}, {}, configuration, "")
-        model = Model(source, "", "", plans, model_json, configuration, "", nothing)
+        weights = unlike.pop("weights", HEADS)
+        assert not unlike
+        pretrained = Pretrained(Path("tuned.pth"), weights, plans, model_json, configuration, "")
+        model = Model(source, "", "", plans, model_json, configuration, "", pretrained)
         target = Target.of("200")
         findings = findings_of(Comparison(model, plans, target, stem), (*AT_FIRST, *OF_IMAGES))
         return {one.level: one.text + one.remedy for one in findings if one.subject == subject}
@@ -109,6 +112,22 @@ def test_labels_are_told_by_name(found: Any) -> None:
         dataset={"labels": {"background": 0, "a": 1, "c": 2}},
     )
     assert text == {"note": "known by name: a; new: c; not used: b."}
+
+
+def test_a_tuning_with_prompts_leaves_no_head_to_start_from(found: Any) -> None:
+    plans = plans_of() | {"slpt": {"pretrained_checkpoint": "base.pth"}}
+    text = found("labels", plans, weights={"heads.weights.0": torch.ones(2)})["note"]
+    assert text.endswith(
+        "all heads start anew.To start from heads, plan from the network that it was tuned in, base.pth."
+    )
+
+
+def test_a_tuning_with_lora_is_an_error_with_what_it_was_tuned_in(found: Any) -> None:
+    plans = plans_of() | {"slpt": {"pretrained_checkpoint": "base.pth"}}
+    weights = {**HEADS, "encoder.conv.parametrizations.weight.0.up": torch.ones(2)}
+    text = found("architecture", plans, weights=weights)["error"]
+    assert "tuned.pth was tuned with LoRA" in text
+    assert text.endswith("Start from the network that it was tuned in, base.pth.")
 
 
 def test_regions_against_ordinary_labels(found: Any) -> None:

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from nnunet_slpt.errors import ArchitectureError
-from nnunet_slpt.pretrained import base_hash, load_backbone, pretrained_heads, read_checkpoint
+from nnunet_slpt.networks.lora import add_lora
+from nnunet_slpt.pretrained import base_hash, load_backbone, pretrained_heads, read_checkpoint, shared_heads
 from nnunet_slpt.pretrained.backbone import ADDED
 
 
@@ -29,6 +30,18 @@ def test_a_tuned_network_serves_as_base_of_another_tuning(save_weights, prompted
     load_backbone(second, base)
     assert base_hash(second.frozen_state()) == base_hash(first.frozen_state())
     assert pretrained_heads(base) == []
+    assert shared_heads(base, base.labels) == {}
+
+
+def test_heads_are_shared_by_name(pretrained):
+    assert shared_heads(pretrained(), {"background": 0, "tumour": 1, "vessel": 2}) == {0: 0, 1: 2}
+
+
+def test_a_tuning_with_lora_is_no_base_and_says_what_is(save_weights, backbone, prompted):
+    tuned = backbone()
+    add_lora(tuned.encoder, rank=1)
+    with pytest.raises(ArchitectureError, match=r"was tuned with LoRA.*Start from the network that it was"):
+        load_backbone(prompted(), read_checkpoint(save_weights(tuned.state_dict())))
 
 
 @pytest.mark.parametrize("settings", [{}, {"updaters": False}])
