@@ -12,7 +12,7 @@ from nnunet_slpt.doctor.looks import Look
 from nnunet_slpt.doctor.words import listed
 from nnunet_slpt.errors import some
 from nnunet_slpt.host_conventions import FEWEST_CASES, HOST_FOLDS, SPLIT_FILE
-from nnunet_slpt.planners.comparison import Finding
+from nnunet_slpt.planners.comparison import Finding, next_choice
 
 
 def unusable_labels(examined: Examined) -> Iterator[Finding]:
@@ -39,7 +39,7 @@ def few_labels(examined: Examined) -> Iterator[Finding]:
             "error",
             "labels",
             f"1 case has one, tuning needs {FEWEST_CASES} or more.",
-            "Choose the next to annotate with nnunet_slpt_select.",
+            f"Choose the next to annotate: {next_choice(examined.model, examined.target)}",
         )
     elif FEWEST_CASES <= labelled < HOST_FOLDS:
         yield Finding(

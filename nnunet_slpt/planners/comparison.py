@@ -3,7 +3,7 @@
 Owns what a finding is; what is looked at is ``findings``'s. Must not import the planner.
 """
 
-__all__ = ["Check", "Comparison", "Finding", "findings_of", "in_words", "refuse"]
+__all__ = ["Check", "Comparison", "Finding", "findings_of", "in_words", "next_choice", "refuse"]
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -99,6 +99,20 @@ def refuse(findings: Sequence[Finding]) -> None:
     errors = [f"{one.subject}: {one.text} {one.remedy}".strip() for one in findings if one.level == "error"]
     if errors:
         raise PlanningError("\n".join(errors))
+
+
+def next_choice(model: Model, target: Target) -> str:
+    """The command that chooses cases to annotate while no model is tuned for them.
+
+    Args:
+        model: the pretrained one, which need not be able to look at these images.
+        target: the dataset.
+    """
+    command = f"nnunet_slpt_select -d {target.name} -n {max(1, min(5, len(target.cases) - target.labelled))}"
+    if len(target.channels) != len(channel_names(model.dataset_json)):
+        return f"{command} -strategy random"
+    # By default it would want prompts that disagree once there are labels.
+    return f"{command}{' -strategy kmeans' if target.labelled else ''} -m {model.unpacked}"
 
 
 def in_words(values: Iterable[float]) -> str:

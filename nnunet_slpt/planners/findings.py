@@ -17,7 +17,7 @@ from nnunet_slpt.host_conventions import SPLIT_FILE
 from nnunet_slpt.label_outputs import has_regions
 from nnunet_slpt.networks import check_architecture
 from nnunet_slpt.networks.punet.network import trained_classes
-from nnunet_slpt.planners.comparison import Check, Comparison, Finding, in_words
+from nnunet_slpt.planners.comparison import Check, Comparison, Finding, in_words, next_choice
 from nnunet_slpt.planners.old_plans import are_old
 from nnunet_slpt.pretrained import check_no_lora, pretrained_heads, shared_heads
 
@@ -156,9 +156,7 @@ def labelled_cases(comparison: Comparison) -> Iterator[Finding]:
     target = comparison.target
     if target.labelled < len(target.cases):
         some_are = "nnunet_slpt_preprocess takes these; nnUNetv2_preprocess would want a label for each case."
-        can_look = len(target.channels) == len(comparison.model_channels)
-        how = f"-m {comparison.model.unpacked}" if can_look else "-strategy random"
-        none_is = f"The first to annotate: nnunet_slpt_select -d {target.name} -n 5 {how}"
+        none_is = f"The first to annotate: {next_choice(comparison.model, target)}"
         yield Finding(
             "note",
             "cases",

@@ -9,8 +9,9 @@ from dataclasses import asdict
 from typing import Any
 
 from nnunet_slpt.config import PLANS_KEY
+from nnunet_slpt.host_conventions import FEWEST_CASES, SPLIT_FILE
 from nnunet_slpt.networks.punet.tokens import TOKENS
-from nnunet_slpt.planners.comparison import in_words
+from nnunet_slpt.planners.comparison import in_words, next_choice
 from nnunet_slpt.planners.draft import Draft
 from nnunet_slpt.planners.tunings import tuning_of
 from nnunet_slpt.versions import versions_of
@@ -84,11 +85,17 @@ def next_commands(draft: Draft) -> list[str]:
     Args:
         draft: the plans.
     """
-    dataset, plans, configuration = draft.target.name, draft.request.plans_name, draft.model.configuration
-    return [
-        f"nnunet_slpt_preprocess -d {dataset} -p {plans}",
-        f"nnUNetv2_train {dataset} {configuration} 0 -tr {tuning_of(draft.settings).trainer} -p {plans}",
+    target, plans = draft.target, draft.request.plans_name
+    trainer = tuning_of(draft.settings).trainer
+    commands = [
+        f"nnunet_slpt_preprocess -d {target.name} -p {plans}",
+        f"nnUNetv2_train {target.name} {draft.model.configuration} {target.fold} -tr {trainer} -p {plans}",
     ]
+    if target.labelled < FEWEST_CASES:
+        commands.insert(0, f"nnunet_slpt_collect -d {target.name} -i FOLDER")
+        if not (target.preprocessed / SPLIT_FILE).is_file():  # no round is made yet
+            commands.insert(0, next_choice(draft.model, target))
+    return commands
 
 
 def _tuned(draft: Draft) -> str:

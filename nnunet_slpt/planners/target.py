@@ -30,7 +30,7 @@ from nnunet_slpt.datasets.label_checks import LabelValues
 from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.errors import DatasetError
 from nnunet_slpt.files import read_bytes
-from nnunet_slpt.host_conventions import FINGERPRINT_FILE
+from nnunet_slpt.host_conventions import FINGERPRINT_FILE, HOST_FOLDS, SPLIT_FILE
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,20 @@ class Target:
     def labelled(self) -> int:
         """How many cases have a label."""
         return sum(case.labelled for case in self.cases)
+
+    @property
+    def fold(self) -> str:
+        """The fold to train now: the first, if all its cases are labelled and nnU-Net finds or makes it."""
+        files = [folder / SPLIT_FILE for folder in (self.preprocessed, self.raw)]
+        file = next((one for one in files if one.is_file()), None)
+        if file is None:
+            return "0" if self.labelled >= HOST_FOLDS else "all"
+        try:
+            first = json.loads(read_bytes(file))[0]
+            named = {*first["train"], *first["val"]}
+        except (ValueError, LookupError, TypeError):
+            return "all"
+        return "0" if named <= {case.name for case in self.cases if case.labelled} else "all"
 
     @property
     def channels(self) -> list[str]:

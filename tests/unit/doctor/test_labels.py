@@ -36,6 +36,8 @@ def test_unusable_labels_are_an_error_with_their_problems(examined: Any, look: A
 def test_one_label_is_too_few(examined: Any, look: Any) -> None:
     (found,) = few_labels(examined([look(), look(labelled=False)]))
     assert found.level == "error"
+    assert "nnunet_slpt_select -d " in found.remedy
+    assert " -n 1 -strategy kmeans -m " in found.remedy
 
 
 def test_too_few_for_folds_are_a_note(examined: Any, look: Any) -> None:

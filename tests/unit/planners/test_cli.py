@@ -27,7 +27,7 @@ def test_a_report_for_people(place: Any, capsys: pytest.CaptureFixture[str]) -> 
     assert "16 x 16 x 32 (model: 16 x 16 x 16)" in told
     assert "K = 4, 7 epochs" in told
     assert "note: labels: known by name: organ." in told
-    assert "nnUNetv2_train Dataset200_Target 3d_fullres 0 -tr nnUNetTrainerSLPT -p nnUNetSLPTPlans" in told
+    assert "nnUNetv2_train Dataset200_Target 3d_fullres all -tr nnUNetTrainerSLPT -p nnUNetSLPTPlans" in told
     assert told.rstrip().endswith(str(place.preprocessed / "nnUNetSLPTPlans.json"))
 
 

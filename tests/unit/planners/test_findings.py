@@ -140,7 +140,7 @@ def test_regions_against_ordinary_labels(found: Any) -> None:
 @pytest.mark.parametrize(("channels", "how"), [(("MRI",), "-m ."), (("A", "B"), "-strategy random")])
 def test_the_first_are_chosen_by_what_the_model_can_look_at(found: Any, channels: Any, how: str) -> None:
     text = found("cases", stem="repeat", channels=channels, dataset={"labelled": 0})["note"]
-    assert text.endswith(f"nnunet_slpt_select -d Dataset200_Target -n 5 {how}")
+    assert text.endswith(f"nnunet_slpt_select -d Dataset200_Target -n 4 {how}")
 
 
 def test_a_zip_is_to_be_unpacked_before_it_chooses_cases(found: Any, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_zip_is_to_be_unpacked_before_it_chooses_cases(found: Any, tmp_path: P
     source.touch()
     text = found("cases", source=source, dataset={"labelled": 0})["note"]
     assert text.endswith(
-        f"-n 5 -m MODEL, the folder that nnUNetv2_install_pretrained_model_from_zip makes of {source}"
+        f"-n 4 -m MODEL, the folder that nnUNetv2_install_pretrained_model_from_zip makes of {source}"
     )
 
 

@@ -15,6 +15,8 @@ from small_models import zipped
 from nnunet_slpt.config import PromptConfig
 from nnunet_slpt.errors import ConfigError, DatasetError, PlanningError, SLPTError
 from nnunet_slpt.planners import SLPTPlanner, Wishes
+from nnunet_slpt.planners.draft import draft_plans
+from nnunet_slpt.planners.report import next_commands
 
 WRITTEN = {
     "nnUNetSLPTPlans.json",
@@ -46,6 +48,42 @@ def test_everything_that_preprocessing_and_training_read(place: Any, labelled: i
     config = PromptConfig.from_plans(plans)
     assert config.pretrained_checkpoint == str(model / "fold_all/checkpoint_final.pth")
     assert config.pretrained_sha256 is not None
+
+
+CHOOSE = "nnunet_slpt_select -d Dataset200_Target -n {}"
+COLLECT = "nnunet_slpt_collect -d Dataset200_Target -i FOLDER"
+BY_FEATURES = f"{CHOOSE} -strategy kmeans -m {{}}"
+SPLIT = [{"train": ["case_0", "case_1"], "val": ["case_2"]}]
+
+
+@pytest.mark.parametrize(
+    ("labelled", "split", "first", "fold"),
+    [
+        (0, None, [f"{CHOOSE} -m {{}}", COLLECT], "all"),
+        (0, SPLIT, [COLLECT], "all"),
+        (1, None, [BY_FEATURES, COLLECT], "all"),
+        (2, SPLIT, [], "all"),
+        (3, SPLIT, [], "0"),
+        (4, None, [], "all"),
+        (5, None, [], "0"),
+        (5, {"no": "split"}, [], "all"),
+    ],
+)
+def test_the_next_commands_are_those_that_work(
+    place: Any, labelled: int, split: Any, first: list[str], fold: str
+) -> None:
+    place.dataset(cases=5, labelled=labelled)
+    if split:
+        place.preprocessed.mkdir()
+        (place.preprocessed / "splits_final.json").write_text(json.dumps(split))
+    model = place.model()
+    *before, preprocess, train = next_commands(draft_plans(place.request(model)))
+    assert before == [command.format(5 - labelled, model) for command in first]
+    assert preprocess == "nnunet_slpt_preprocess -d Dataset200_Target -p nnUNetSLPTPlans"
+    assert (
+        train
+        == f"nnUNetv2_train Dataset200_Target 3d_fullres {fold} -tr nnUNetTrainerSLPT -p nnUNetSLPTPlans"
+    )
 
 
 def test_it_is_a_planner_that_nnunets_own_function_runs(place: Any) -> None:
