@@ -1,5 +1,6 @@
 """An interruption reaches every campaign that runs, and those that wait; jobs share the GPUs."""
 
+import errno
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -9,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from nnunet_slpt.errors import SimulationError
+from nnunet_slpt.errors import FileError, SimulationError
 from nnunet_slpt.simulation import workflow
 from nnunet_slpt.simulation.grid import Campaign
 from nnunet_slpt.simulation.steps import Steps
-from nnunet_slpt.simulation.workflow import _at_once, simulate
+from nnunet_slpt.simulation.workflow import _alone, _at_once, simulate
 
 SECONDS = 60
 FIRST, SECOND, THIRD = (Campaign("slpt", "random", seed, (2,)) for seed in range(3))
@@ -33,6 +34,16 @@ def test_an_interruption_stops_what_runs_and_begins_no_other() -> None:
     with pytest.raises(SimulationError, match="The same call goes on from here"):
         _at_once(run, [FIRST, SECOND], 2, stop)
     assert stopped == [(SECOND, True)]
+
+
+def test_a_lock_that_nobody_holds_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    (tmp_path / ".lock").touch()
+    monkeypatch.setattr("nnunet_slpt.files.FileLock.acquire", refuse)
+    with pytest.raises(FileError, match="belongs to user id"), _alone(tmp_path):
+        pass
 
 
 def test_without_an_interruption_nothing_is_stopped() -> None:
