@@ -51,13 +51,14 @@ def written_whole(file: Path) -> Iterator[Path]:
     Whoever reads it meanwhile, or after a crash, finds the old one or the new one.
 
     Args:
-        file: to make or to replace; its folder is there.
+        file: to make or to replace; its folder is made where it is missing.
 
     Raises:
         FileError: the disk is full, the folder is read-only, or the like; the old file is untouched.
     """
     part = file.with_name(f".{file.name}.{uuid4().hex}.part")  # two containers' processes may share a number
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         yield part
         with part.open("rb+") as stream:
             os.fsync(stream.fileno())

@@ -54,6 +54,5 @@ def write_label_files(contents: Mapping[str, bytes], folder: Path) -> None:
     Raises:
         FileError: the disk is full, or the folder read-only.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         write_bytes(folder / name, content)

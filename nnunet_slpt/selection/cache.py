@@ -71,10 +71,9 @@ class CaseCache:
             FileError: the folder cannot be made or written to, or the disk is full.
         """
         content: dict[str, Any] = {_KEY: np.array(key), **arrays}
-        with written_whole(self._file(case)) as part:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with part.open("wb") as stream:  # by its name, numpy would give it another ending
-                np.savez(stream, **content)
+        # By its name, numpy would give it another ending.
+        with written_whole(self._file(case)) as part, part.open("wb") as stream:
+            np.savez(stream, **content)
 
     def _file(self, case: str) -> Path:
         return self.folder / f"{case}.npz"

@@ -74,9 +74,7 @@ class Desk:
     @cached_property
     def store(self) -> RoundStore:
         """The rounds, in the preprocessed dataset folder."""
-        folder = preprocessed_folder(self.raw.name)
-        folder.mkdir(parents=True, exist_ok=True)
-        return RoundStore(folder)
+        return RoundStore(preprocessed_folder(self.raw.name))
 
     @property
     def mode(self) -> str:

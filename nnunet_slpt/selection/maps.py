@@ -8,6 +8,7 @@ __all__ = ["check_reader", "on_image_grid", "predict", "write_map"]
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from nnunet_slpt.errors import SelectionError
+from nnunet_slpt.files import read_bytes, write_bytes
 from nnunet_slpt.selection.uncertainty import voxel_maps
 
 Map = NDArray[np.float32]
@@ -93,11 +95,14 @@ def write_map(values: Map, image_file: Path, target: Path) -> None:
         values: (Z, Y, X); for a flat picture Z is 1.
         image_file: of the case; its first channel.
         target: a ``.nii.gz`` to write.
+
+    Raises:
+        FileError: it cannot be written.
     """
     image: Any = SimpleITK.ReadImage(str(image_file))
     drawn: Any = SimpleITK.GetImageFromArray(values[0] if image.GetDimension() == 2 else values)
     drawn.CopyInformation(image)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name.removesuffix('.nii.gz')}.part.nii.gz")
-    SimpleITK.WriteImage(drawn, str(part), useCompression=True)
-    part.replace(target)
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / target.name
+        SimpleITK.WriteImage(drawn, str(file), useCompression=True)
+        write_bytes(target, read_bytes(file))

@@ -60,7 +60,6 @@ def join(
     if not overwrite:
         _require_free(replaced)
     content = _checkpoint_content(prompts, _joined_network(prompts, Path(base_checkpoint)))
-    checkpoint.parent.mkdir(parents=True, exist_ok=True)
     with written_whole(checkpoint) as part:
         torch.save(content, part)
         for path in replaced:

@@ -52,6 +52,18 @@ def test_it_writes_what_it_is_given(tmp_path):
     assert len(list(tmp_path.iterdir())) == 2
 
 
+def test_its_folder_is_made(tmp_path):
+    files.write_bytes(tmp_path / "new" / "newer" / "a", b"1")
+    assert (tmp_path / "new" / "newer" / "a").read_bytes() == b"1"
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_a_remedy(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(FileError, match=r"file/new/a cannot be written.*Look at"):
+        files.write_bytes(tmp_path / "file" / "new" / "a", b"1")
+    assert [*tmp_path.iterdir()] == [tmp_path / "file"]
+
+
 def test_whoever_is_reading_goes_on_reading_the_old_file(tmp_path):
     (tmp_path / "a").write_bytes(b"old")
     with (tmp_path / "a").open("rb") as reader:

@@ -144,7 +144,6 @@ def _keep(contents: Mapping[str, bytes], predicted: Path, earlier: Path) -> None
     for name, content in contents.items():
         old = predicted / name
         if old.exists() and files.read_bytes(old) != content:
-            earlier.mkdir(parents=True, exist_ok=True)
             files.back_up(old, earlier / name)
 
 
@@ -154,7 +153,6 @@ def _write_model(names: Sequence[str], about: dict[str, Any], predicted: Path, e
     before = json.loads(files.read_bytes(file)) if file.exists() else {}
     same = before.get("model") == about["model"]
     if before and (earlier.exists() or not same):
-        earlier.mkdir(parents=True, exist_ok=True)
         files.back_up(file, earlier / file.name)
     others = before["cases"] if same else []
     files.write_json(file, {"cases": sorted({*others, *names}), **about})

@@ -1,4 +1,4 @@
-"""A map lies on its image: what the network's grid marks is found at its physical place."""
+"""Maps as files: they lie on their images, and what is said if they cannot be written."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import torch
 from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
+from nnunet_slpt.errors import FileError
 from nnunet_slpt.selection.maps import on_image_grid, write_map
 
 ABOUT = {"channel_names": {"0": "MRI"}, "labels": {"background": 0, "a": 1}, "file_ending": ".nii.gz"}
@@ -72,3 +73,25 @@ def test_a_voxel_marked_on_the_networks_grid_is_found_at_its_place(
     place = [int(index) for index in np.unravel_index(voxels.argmax(), voxels.shape)[::-1]]
     there = drawn.TransformIndexToPhysicalPoint(place)
     assert there == pytest.approx(image.TransformIndexToPhysicalPoint(BRIGHTEST))
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    drawn = SimpleITK.GetImageFromArray(np.zeros((2, 3, 4), np.float32))
+    drawn.SetSpacing((0.5, 1.5, 3.0))
+    SimpleITK.WriteImage(drawn, str(tmp_path / "a_0000.nii.gz"))
+    return tmp_path / "a_0000.nii.gz"
+
+
+def test_it_lies_on_the_image_and_nothing_beside_it(image: Path, tmp_path: Path) -> None:
+    write_map(np.full((2, 3, 4), 7, np.float32), image, tmp_path / "maps" / "a.nii.gz")
+    written = SimpleITK.ReadImage(str(tmp_path / "maps" / "a.nii.gz"))
+    assert written.GetSpacing() == (0.5, 1.5, 3.0)
+    assert (SimpleITK.GetArrayFromImage(written) == 7).all()
+    assert [file.name for file in (tmp_path / "maps").iterdir()] == ["a.nii.gz"]
+
+
+def test_a_folder_that_cannot_be_made_is_named_with_a_remedy(image: Path, tmp_path: Path) -> None:
+    (tmp_path / "maps").touch()
+    with pytest.raises(FileError, match=r"a\.nii\.gz cannot be written.*Look at"):
+        write_map(np.zeros((2, 3, 4), np.float32), image, tmp_path / "maps" / "a.nii.gz")
