@@ -14,6 +14,7 @@ from typing import Any
 from nnunet_slpt.command import answer
 from nnunet_slpt.config import STEMS
 from nnunet_slpt.errors import PlanningError
+from nnunet_slpt.files import check_writable
 from nnunet_slpt.planners import report
 from nnunet_slpt.planners.draft import PLANS_NAME, Request, draft_plans
 from nnunet_slpt.planners.planner import SLPTPlanner
@@ -21,6 +22,7 @@ from nnunet_slpt.planners.punet import PretrainingRequest, draft_pretraining, wr
 from nnunet_slpt.planners.punet import report as punet_report
 from nnunet_slpt.planners.punet.draft import PUNET_PLANS_NAME
 from nnunet_slpt.planners.punet.sizes import FEATURES
+from nnunet_slpt.planners.target import Target
 from nnunet_slpt.planners.transfer import Wishes
 
 DESCRIPTION = """Plans for a dataset: tune inside a pretrained nnU-Net (-m), or pretrain a PUNet (--punet).
@@ -79,6 +81,8 @@ def _to_pretrain(arguments: argparse.Namespace) -> _Told:
     asked = {"dataset": arguments.d, **_asked(arguments, PUNET_PLANS_NAME)}
     chosen = {name: getattr(arguments, name) for name in OF_PRETRAINING}
     asked |= {name: value for name, value in chosen.items() if value is not None}
+    if not arguments.dry_run:
+        check_writable(Target.of(arguments.d).preprocessed)  # before all images are read
     draft = draft_pretraining(PretrainingRequest(**asked))
     if not arguments.dry_run:
         write_pretraining(draft)

@@ -12,10 +12,11 @@ from typing import Any
 
 from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
 
-from nnunet_slpt.files import exclusive, replace_json, write_bytes, write_json
+from nnunet_slpt.files import check_writable, exclusive, replace_json, write_bytes, write_json
 from nnunet_slpt.host_conventions import FINGERPRINT_FILE
 from nnunet_slpt.planners.draft import PLANS_NAME, Request, draft_plans, refuse_replacing
 from nnunet_slpt.planners.report import as_json
+from nnunet_slpt.planners.target import Target
 
 OF_REQUEST = frozenset(field.name for field in fields(Request))
 
@@ -35,7 +36,7 @@ class SLPTPlanner(ExperimentPlanner):
 
     Raises:
         SLPTError: the model and the dataset do not go together, one of them cannot be read, or plans of this
-            name are there.
+            name are there; or the folder of the plans cannot be written to.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class SLPTPlanner(ExperimentPlanner):
     ) -> None:
         ours = {name: value for name, value in options.items() if name in OF_REQUEST}
         host = {name: value for name, value in options.items() if name not in OF_REQUEST}
+        check_writable(Target.of(str(dataset_name_or_id)).preprocessed)  # before all images are read
         self.draft = draft_plans(
             Request(dataset=str(dataset_name_or_id), model=Path(model), plans_name=plans_name, **ours)
         )
@@ -72,7 +74,6 @@ class SLPTPlanner(ExperimentPlanner):
         with exclusive(folder):
             refuse_replacing(draft.plans_file, draft.request.overwrite)
             if draft.model.zipped:
-                draft.checkpoint.parent.mkdir(exist_ok=True)
                 write_bytes(draft.checkpoint, draft.model.checkpoint_bytes())
             replace(folder / "dataset.json", draft.target.dataset_json)
             write_json(draft.report_file, as_json(draft))

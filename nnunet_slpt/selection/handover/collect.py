@@ -19,7 +19,7 @@ from nnunet_slpt.datasets.label_files import label_files, write_label_files
 from nnunet_slpt.errors import DatasetError
 from nnunet_slpt.selection.desk import Desk
 from nnunet_slpt.selection.handover.collection import Collection
-from nnunet_slpt.selection.handover.deliveries import find_deliveries
+from nnunet_slpt.selection.handover.deliveries import Delivery, find_deliveries
 from nnunet_slpt.selection.handover.duplicates import mark_duplicates
 from nnunet_slpt.selection.handover.examination import Examiner, Finding
 from nnunet_slpt.selection.handover.report import Collected, write_reports
@@ -46,6 +46,8 @@ def collect(asked: Collection) -> Collected:
             "rounds only count some of them. There is nothing to collect."
         )
     deliveries = find_deliveries(asked.folder, desk.cases)
+    if not asked.dry_run:
+        _check_writable(deliveries, desk)
     with nullcontext() if asked.dry_run else desk.store.exclusive():
         examiner = Examiner(desk, asked.allow_empty, asked.overwrite)
         findings = [examiner.examine(one) for one in tqdm(deliveries, "labels", unit="file")]
@@ -57,13 +59,19 @@ def collect(asked: Collection) -> Collected:
     return collected
 
 
+def _check_writable(deliveries: Sequence[Delivery], desk: Desk) -> None:
+    """Before any label is read: they go to ``labelsTr``, or where dataset.json lists them."""
+    labels = [desk.cases[one.name].label for one in deliveries if one.name in desk.cases]
+    for folder in sorted({label.parent for label in labels}):
+        files.check_writable(folder)
+
+
 def _store(taken: Sequence[Finding], examiner: Examiner) -> None:
     kept = _free_folder(examiner.desk.raw / REPLACED)
     for found in taken:
         case = examiner.desk.cases[found.case]
         contents = _contents(found, examiner)
         if case.label.exists():
-            kept.mkdir(parents=True, exist_ok=True)
             files.back_up(case.label, kept / case.label.name)
         write_label_files(contents, case.label.parent)
 

@@ -51,7 +51,24 @@ def test_a_refusal_has_code_2_and_a_reason(place: Any, capsys: pytest.CaptureFix
     assert not told.out
 
 
-@pytest.mark.parametrize("wrong", [["--batch_size", "0"], ["--stem", "tile"], ["--patch_size", "big"]])
+@pytest.mark.parametrize("kind", [["-m", "MODEL"], ["--punet"]])
+def test_no_image_is_read_where_nothing_can_be_written(
+    place: Any, kind: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_early(*_: Any) -> None:
+        raise AssertionError("it reads images")
+
+    monkeypatch.setattr("nnunet_slpt.planners.target.extract_fingerprint", too_early)
+    model = str(place.folder / "models/Dataset100_Source")
+    place.preprocessed.parent.rmdir()
+    place.preprocessed.parent.touch()  # for root, no folder is read-only
+    assert main(["-d", "200", *(model if one == "MODEL" else one for one in kind)]) == 2
+    assert "preprocessed cannot be written to" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--batch_size", "0"], ["-npp", "-1"], ["--stem", "tile"], ["--patch_size", "big"]]
+)
 def test_wrong_values_are_the_parsers(place: Any, wrong: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         call(place, *wrong)

@@ -1,5 +1,6 @@
 """``nnunet_slpt_collect`` as annotators use it: what comes in, what is refused, and that nothing is lost."""
 
+import errno
 import json
 import os
 import shutil
@@ -242,6 +243,30 @@ def test_a_file_that_changes_while_it_is_looked_at(clinic, monkeypatch, capsys):
     monkeypatch.setattr(
         collecting, "mark_duplicates", lambda *found: marks(*found) or file.write_bytes(b"half")
     )
+def test_no_label_is_read_where_none_can_be_written(clinic, monkeypatch, capsys):
+    clinic.bring("a")
+    real = files.TemporaryFile
+
+    def read_only(**how):  # root may write to any folder
+        if how["dir"] == clinic.labels:
+            raise OSError(errno.EROFS, "Read-only file system")
+        return real(**how)
+
+    monkeypatch.setattr(files, "TemporaryFile", read_only)
+    assert clinic.collect("--dry_run") == 0
+    monkeypatch.delattr(collecting.Examiner, "examine")
+    assert clinic.collect() == 2
+    assert f"{clinic.labels} cannot be written to: Read-only" in capsys.readouterr().err
+
+
+def test_where_nii_is_expected_it_may_be_packed(make_clinic):
+    clinic = make_clinic(ending=".nii")
+    clinic.bring("a", ending=".nii.gz")
+    assert clinic.collect() == 0
+    assert clinic.there() == ["a"]
+    assert (clinic.label("a") == clinic.drawn("a")).all()
+
+
     assert clinic.collect() == 2
     assert "was changed while" in capsys.readouterr().err
     assert clinic.there() == []
