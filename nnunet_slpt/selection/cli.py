@@ -81,8 +81,6 @@ def _set_threads(device: str) -> None:
     """As nnUNetv2_predict (inference/predict_from_raw_data.py): all cores on a CPU, one beside a GPU."""
     import torch
 
-    if device == "cuda" and not torch.cuda.is_available():
-        raise SelectionError("There is no CUDA device here. Pass -device cpu (or mps).")
     torch.set_num_threads((os.cpu_count() or 1) if device == "cpu" else 1)
 
 

@@ -19,6 +19,7 @@ from nnunet_slpt.datasets.cases import Case
 from nnunet_slpt.errors import SelectionError, one_of
 from nnunet_slpt.label_outputs import class_names
 from nnunet_slpt.pretrained import model_folder
+from nnunet_slpt.selection.device import check_device
 from nnunet_slpt.selection.features import STAGES, feature_matrix
 from nnunet_slpt.selection.labels import count_foreground
 from nnunet_slpt.selection.maps import check_reader, on_image_grid, write_map
@@ -170,8 +171,9 @@ class Sight:
 
     @cached_property
     def model(self) -> Model:
-        """Loaded at the first need."""
+        """Loaded at the first need; only then does the device matter."""
         asked = self.request
+        check_device(asked.device)
         folder = (
             model_folder(asked.model_folder, asked.configuration)
             if asked.model_folder

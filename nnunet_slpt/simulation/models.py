@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from nnunet_slpt.datasets import channel_count
 from nnunet_slpt.errors import SimulationError
 from nnunet_slpt.files import hash_of
 from nnunet_slpt.pretrained import Model, check_unpacked, read_model
@@ -47,6 +48,24 @@ class Models:
                 f"The method {method} tunes {WORDS[kind]}, and -m gives {given}. Pass the folder of such a "
                 "model as well, or leave the method out."
             )
+
+    def check_channels(self, dataset_json: Mapping[str, Any]) -> None:
+        """Refuse a dataset whose images have another number of channels than a model's.
+
+        Args:
+            dataset_json: of the raw dataset.
+
+        Raises:
+            SimulationError: they have.
+        """
+        here = channel_count(dataset_json)
+        for model in self.by_network.values():
+            known = channel_count(model.dataset_json)
+            if known != here:
+                raise SimulationError(
+                    f"The model in {model.source} takes {known} image channel(s), the dataset has {here}. "
+                    "Pass with -m a model that was trained on as many."
+                )
 
     def record(self) -> dict[str, Any]:
         """Which they are, for ``simulation.json``."""

@@ -17,6 +17,7 @@ from nnunet_slpt.evaluation.cells import CellKey
 from nnunet_slpt.files import read_bytes
 from nnunet_slpt.host_conventions import FEWEST_CASES
 from nnunet_slpt.selection.budget import parse_budget
+from nnunet_slpt.selection.device import check_device
 from nnunet_slpt.simulation.grid import Campaign, make_grid, part_of
 from nnunet_slpt.simulation.models import RECORDED_AS, Models, read_models
 from nnunet_slpt.simulation.request import Request
@@ -79,10 +80,12 @@ def plan_simulation(request: Request) -> Plan:
         SLPTError: it cannot be done, or the folder holds another simulation.
     """
     check_packages()
+    check_device(request.device)
     models = read_models(request.models, request.configuration)
     for method in request.methods:
         models.check_method(method)
     source = read_source(request.dataset, request.test, request.pool)
+    models.check_channels(source.dataset_json)
     budgets = budgets_of(request.budgets, len(source.pool))
     grid = make_grid(request.methods, request.strategies, budgets, request.seeds)
     question = _question(request, source, models, sorted(budgets))

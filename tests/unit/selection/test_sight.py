@@ -135,6 +135,16 @@ def test_the_model_is_used_where_something_needs_it(
     assert one.uses_model(make_strategy(strategy, {})) is uses
 
 
+def test_a_device_that_is_not_there_matters_to_who_loads_the_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    one = Sight(Request(dataset="1", budget="2", device="cuda"), {}, {}, tmp_path)
+    one.check(make_strategy("random", {}))
+    with pytest.raises(SelectionError, match="-device is cuda"):
+        one.check(make_strategy("kmeans", {}))
+
+
 def test_the_window_is_told_where_it_matters(sight: Sight, model: FakeModel) -> None:
     checkpoints = [f"fold_{fold}/checkpoint_final.pth" for fold in (0, 1)]
     expected = {"folder": str(model.folder), "checkpoints": checkpoints, "sha256": "one"}

@@ -1,17 +1,48 @@
-"""Two questions are not mixed in one folder; a kind of network may be added."""
+"""What is refused before anything runs: a device, a model, and to mix two questions in one folder."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from small_models import about, plans_of, write_model, write_raw
 
 from nnunet_slpt.errors import SimulationError, SLPTError
-from nnunet_slpt.simulation.plan import budgets_of, check_question
+from nnunet_slpt.simulation.plan import budgets_of, check_question, plan_simulation
+from nnunet_slpt.simulation.request import Request
 
 QUESTION: dict[str, Any] = {"model": {"sha256": "a"}, "punet_model": None, "budgets": [4, 8]}
+
+
+@pytest.fixture
+def request_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Request]:
+    """Of a simulation with a model that knows one channel."""
+
+    def make(channels: tuple[str, ...], device: str) -> Request:
+        for name in ("raw", "preprocessed", "results"):
+            monkeypatch.setenv(f"nnUNet_{name}", str(tmp_path / name))
+        write_raw(tmp_path / "raw" / "Dataset200_Target", about(channels))
+        model = write_model(tmp_path / "models", plans_of(), about())
+        return Request(dataset="200", models=(model,), output=tmp_path / "out", test="2", device=device)
+
+    return make
+
+
+def test_a_device_that_is_not_there_is_refused_at_once(
+    request_of: Callable[..., Request], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(SLPTError, match="-device is cuda, and PyTorch sees no such device here"):
+        plan_simulation(request_of(("MRI",), "cuda"))
+
+
+def test_a_model_of_other_channels_is_refused_at_once(request_of: Callable[..., Request]) -> None:
+    with pytest.raises(SimulationError, match=r"takes 1 image channel\(s\), the dataset has 2"):
+        plan_simulation(request_of(("CT", "PET"), "cpu"))
 
 
 @pytest.fixture
