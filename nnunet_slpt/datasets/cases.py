@@ -56,7 +56,7 @@ REMEDIES = {
     "labels, or move them away.",
     BROKEN: "Expected files; fetch what the links point to, or move them away.",
 }
-Problems = defaultdict[str, list[str]]  # what is wrong, a key of REMEDIES → who
+Problems = defaultdict[str, list[str]]  # what is wrong, a key of REMEDIES → who; or case → what it lacks
 Images = dict[int, Path]  # channel → file
 
 
@@ -69,12 +69,14 @@ class Case:
         images: its files, one a channel in the order of the channels; or one with all channels.
         label: where its label is, or will be once somebody has drawn it.
         labelled: whether that file exists; ``False`` for all cases if labels are hidden.
+        lacks: names of image files that are missing; empty unless incomplete cases were asked for.
     """
 
     name: str
     images: tuple[Path, ...]
     label: Path
     labelled: bool
+    lacks: tuple[str, ...] = ()
 
 
 def read_dataset_json(folder: Path) -> dict[str, Any]:
@@ -123,12 +125,13 @@ def channel_count(dataset_json: Mapping[str, Any]) -> int:
     return len(channel_names(dataset_json))
 
 
-def read_cases(folder: Path, hide_labels: bool) -> list[Case]:
+def read_cases(folder: Path, hide_labels: bool, incomplete: bool = False) -> list[Case]:
     """All cases of a raw dataset by ascending name: those of ``imagesTr``, and what ``dataset.json`` lists.
 
     Args:
         folder: of the raw dataset.
         hide_labels: neither opens nor looks for a label; ``labelled`` is ``False`` for all.
+        incomplete: cases of which image files are missing come too, and say which; else they are refused.
 
     Raises:
         DatasetError: ``dataset.json`` cannot be used, there are no images, or files are missing, superfluous,
@@ -138,7 +141,8 @@ def read_cases(folder: Path, hide_labels: bool) -> list[Case]:
     dataset_json = read_dataset_json(folder)
     ending, channels = dataset_json["file_ending"], channel_count(dataset_json)
     problems: Problems = defaultdict(list)
-    listed, labels = _listed_cases(folder, dataset_json, problems)
+    lacking: Problems = defaultdict(list)
+    listed, labels = _listed_cases(folder, dataset_json, problems, lacking)
     known = {os.path.realpath(file) for images in listed.values() for file in images.values()}
     found = _found_cases(folder / "imagesTr", ending, known, problems)
     for name in sorted(listed.keys() & found.keys()):
@@ -149,12 +153,20 @@ def read_cases(folder: Path, hide_labels: bool) -> list[Case]:
         got = "has no images" if (folder / "imagesTr").is_dir() else "does not exist"
         raise DatasetError(f"{folder / 'imagesTr'} {got}, expected NAME_0000{ending}. Copy the images there.")
     labels = {name: folder / "labelsTr" / f"{name}{ending}" for name in found} | labels
-    _check_channels(cases, channels, ending, problems)
+    _check_channels(cases, channels, ending, problems, lacking)
+    if not incomplete:
+        problems[LACKING] = [file for files in lacking.values() for file in files]
     if not hide_labels:
         _check_labels(folder / "labelsTr", labels, ending, problems)
     _refuse(folder, problems, ending=ending, channels=channels)
     return [
-        Case(name, tuple(images.values()), labels[name], not hide_labels and labels[name].is_file())
+        Case(
+            name,
+            tuple(images.values()),
+            labels[name],
+            not hide_labels and labels[name].is_file(),
+            tuple(lacking[name]),
+        )
         for name, images in sorted(cases.items())
     ]
 
@@ -173,7 +185,7 @@ def _channels(dataset_json: Mapping[str, Any]) -> Any:
 
 
 def _listed_cases(
-    folder: Path, dataset_json: Mapping[str, Any], problems: Problems
+    folder: Path, dataset_json: Mapping[str, Any], problems: Problems, lacking: Problems
 ) -> tuple[dict[str, Images], dict[str, Path]]:
     """Images and labels of the cases in dataset.json's entry ``dataset``."""
     entry = dataset_json.get("dataset", {})
@@ -191,7 +203,7 @@ def _listed_cases(
         if first != name:
             problems[TWICE].append(f"{image} is listed for {first} and {name}")
         if not os.path.isfile(image):
-            problems[LACKING].append(f"{image}, listed for {name}")
+            lacking[name].append(f"{image}, listed for {name}")
     images = {name: dict(enumerate(map(Path, case["images"]))) for name, case in expanded.items()}
     return images, {name: Path(case["label"]) for name, case in expanded.items()}
 
@@ -226,13 +238,15 @@ def _found_cases(folder: Path, ending: str, known: set[str], problems: Problems)
     return found
 
 
-def _check_channels(cases: Mapping[str, Images], channels: int, ending: str, problems: Problems) -> None:
+def _check_channels(
+    cases: Mapping[str, Images], channels: int, ending: str, problems: Problems, lacking: Problems
+) -> None:
     # A file may hold all channels (colour pictures): image_checks.py counts what is inside.
     if all(set(images) == {0} for images in cases.values()):
         return
     for name, images in sorted(cases.items()):
         missing = [channel for channel in range(channels) if channel not in images]
-        problems[LACKING].extend(f"{name}_{channel:04d}{ending}" for channel in missing)
+        lacking[name].extend(f"{name}_{channel:04d}{ending}" for channel in missing)
         problems[SUPERFLUOUS].extend(file.name for channel, file in images.items() if channel >= channels)
 
 

@@ -186,7 +186,11 @@ def _add_cases(group: Any) -> None:
     add("--exclude", type=Path, metavar="FILE", help="names of cases that are never chosen")
     add("--hide_labels", action="store_true", help="research: only what earlier rounds chose is labelled")
     add("--partial", action="store_true", help="continue even if chosen cases are not labelled yet")
-    add("--skip_unreadable", action="store_true", help="leave out cases whose images cannot be used")
+    add(
+        "--skip_unreadable",
+        action="store_true",
+        help="leave out cases with images that cannot be used, or without all channels",
+    )
 
 
 def _add_model(group: Any) -> None:

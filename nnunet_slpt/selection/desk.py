@@ -30,36 +30,40 @@ class Desk:
     Args:
         raw: the dataset's folder in ``nnUNet_raw``.
         hide_labels: labels are neither opened nor looked for.
+        incomplete: cases of which image files are missing are no reason to refuse.
     """
 
     raw: Path
     hide_labels: bool
+    incomplete: bool = False
 
     @classmethod
-    def of(cls, dataset: str, hide_labels: bool) -> "Desk":
+    def of(cls, dataset: str, hide_labels: bool, incomplete: bool = False) -> "Desk":
         """The desk of a dataset.
 
         Args:
             dataset: name or number.
             hide_labels: labels are neither opened nor looked for.
+            incomplete: cases of which image files are missing are no reason to refuse.
 
         Raises:
             DatasetError: unknown dataset.
         """
-        return cls(dataset_folder(dataset), hide_labels)
+        return cls(dataset_folder(dataset), hide_labels, incomplete)
 
     @classmethod
-    def as_left(cls, dataset: str) -> "Desk":
+    def as_left(cls, dataset: str, incomplete: bool = True) -> "Desk":
         """The desk of a dataset, with labels hidden if they were in its last round.
 
         Args:
             dataset: name or number.
+            incomplete: as ``of``.
 
         Raises:
             SLPTError: the dataset or its rounds cannot be read.
         """
         rounds = cls.of(dataset, hide_labels=True).rounds
-        return cls.of(dataset, hide_labels=bool(rounds) and rounds[-1].mode == "hide_labels")
+        return cls.of(dataset, bool(rounds) and rounds[-1].mode == "hide_labels", incomplete)
 
     @cached_property
     def dataset_json(self) -> dict[str, Any]:
@@ -69,7 +73,7 @@ class Desk:
     @cached_property
     def cases(self) -> dict[str, Case]:
         """All cases by name, in ascending order."""
-        return {case.name: case for case in read_cases(self.raw, self.hide_labels)}
+        return {case.name: case for case in read_cases(self.raw, self.hide_labels, self.incomplete)}
 
     @cached_property
     def store(self) -> RoundStore:

@@ -14,6 +14,7 @@ import numpy as np
 from nnunet_slpt.datasets.cases import Case
 from nnunet_slpt.datasets.image_checks import check_images, refuse_or_skip
 from nnunet_slpt.datasets.image_files import image_files, image_key
+from nnunet_slpt.errors import some
 from nnunet_slpt.selection.cache import CaseCache, state_of
 from nnunet_slpt.selection.request import Request
 
@@ -24,7 +25,7 @@ def usable_images(
     """Check the images of cases.
 
     Args:
-        cases: whose images are read, unless they are known.
+        cases: whose images are read, unless they are known or lack a file.
         dataset_json: of the raw dataset.
         folder: of the caches.
         request: how many processes read, and whether what cannot be used is skipped.
@@ -36,6 +37,8 @@ def usable_images(
         DatasetError: images that cannot be used, unless they are skipped.
         FileError: what is found out cannot be kept.
     """
+    lacking = {case.name: f"missing image files: {some(case.lacks)}" for case in cases if case.lacks}
+    cases = [case for case in cases if not case.lacks]
     cache = CaseCache(folder / "images")
     stats = {case.name: state_of(image_files(case)) for case in cases}
     known = {case.name: cache.read(case.name, stats[case.name]) for case in cases}
@@ -46,5 +49,5 @@ def usable_images(
             content = {"content": np.array(image_key(case))}
             cache.write(case.name, stats[case.name], content)
             known[case.name] = content
-    skipped = refuse_or_skip(problems, request.skip_unreadable)
+    skipped = refuse_or_skip(lacking | problems, request.skip_unreadable)
     return {name: str(found["content"]) for name, found in known.items() if found is not None}, skipped

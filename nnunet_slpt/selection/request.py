@@ -44,7 +44,8 @@ class Request:
         seed: of everything random.
         hide_labels: only cases that earlier rounds chose count as labelled.
         partial: go on although cases of earlier rounds have no label yet.
-        skip_unreadable: leave out cases whose images cannot be used, instead of refusing.
+        skip_unreadable: leave out cases whose images cannot be used or are not all there, instead of
+            refusing.
         validation_file: names of cases that are never chosen and validate.
         exclude_file: names of cases that are never chosen.
         dry_run: write nothing but what the network has seen.

@@ -49,7 +49,12 @@ def select(request: Request, say: Say = print) -> Round | None:
     Raises:
         SLPTError: something stands in the way; nothing has been written, or it says so.
     """
-    desk = Desk.of(request.dataset, request.hide_labels)
+    if request.budget is None:
+        raise SelectionError(
+            "The request has no budget, expected a number of cases or a percentage, such as 10 or 5%. To "
+            "pre-label the cases of the last round, call prelabel of nnunet_slpt.selection.handover.prelabel."
+        )
+    desk = Desk.of(request.dataset, request.hide_labels, request.skip_unreadable)
     if request.parts > 1:
         _share_work(request, desk, say)
         return None

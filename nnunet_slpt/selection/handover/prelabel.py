@@ -57,7 +57,7 @@ def prelabel(request: Request, say: Say = print) -> Round:
     Raises:
         SLPTError: there is no round, no case waits, or the model cannot be used; nothing has been written.
     """
-    desk = Desk.as_left(request.dataset)
+    desk = Desk.as_left(request.dataset, request.skip_unreadable)
     with desk.store.exclusive():
         if not desk.rounds:
             raise SelectionError(

@@ -6,6 +6,7 @@ import re
 import pytest
 
 from nnunet_slpt.datasets.cases import read_cases
+from nnunet_slpt.errors import DatasetError
 
 
 def test_no_folder_of_images_is_refused(tiny, folder):
@@ -24,6 +25,17 @@ def test_a_missing_channel_is_named(tiny):
     tiny.touch("imagesTr/a_0001.nii.gz")
     words = "1 missing image files: b_0001.nii.gz. Expected NAME_0000.nii.gz and so on, one for each of the 2"
     assert words in tiny.refused()
+
+
+def test_a_case_without_all_channels_comes_if_it_is_asked_for(tiny, folder):
+    tiny.describe(channels=2, dataset={"c": {"images": ["c_0.nii.gz", "c_1.nii.gz"], "label": "c.nii.gz"}})
+    tiny.touch("imagesTr/a_0001.nii.gz", "c_0.nii.gz")
+    cases = read_cases(folder, hide_labels=False, incomplete=True)
+    lacks = {case.name: case.lacks for case in cases}
+    assert lacks == {"a": (), "b": ("b_0001.nii.gz",), "c": (f"{folder / 'c_1.nii.gz'}, listed for c",)}
+    tiny.touch("imagesTr/b_0002.nii.gz")
+    with pytest.raises(DatasetError, match="1 superfluous image files"):
+        read_cases(folder, hide_labels=False, incomplete=True)
 
 
 def test_a_first_channel_may_be_the_missing_one(tiny):
