@@ -8,6 +8,7 @@ __all__ = ["Recipe", "read_recipes"]
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -104,7 +105,7 @@ def _read_plans(home: Path, plans_name: str) -> Any:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        there = ", ".join(sorted(path.stem for path in home.glob("*Plans*.json"))) or "none"
+        there = ", ".join(_known_plans(home)) or "none"
         raise DatasetError(
             f"There are no plans {file}; plans there: {there}. Pass one of them with -p, or make "
             "them from the pretrained model with nnunet_slpt_plan."
@@ -114,6 +115,17 @@ def _read_plans(home: Path, plans_name: str) -> Any:
     if not isinstance(content, dict) or not isinstance(content.get("configurations"), dict):
         raise DatasetError(f"{file} has no 'configurations', expected nnU-Net's plans. Make the plans anew.")
     return PlansManager(content)
+
+
+def _known_plans(home: Path) -> list[str]:
+    """Names of the plans in a folder; reports and backups have another name than they say, or say none."""
+    known = []
+    for file in sorted(home.glob("*.json")):
+        with suppress(OSError, ValueError):
+            content = json.loads(file.read_text(encoding="utf-8"))
+            if isinstance(content, dict) and content.get("plans_name") == file.stem:
+                known.append(file.stem)
+    return known
 
 
 def _recipe(plans: Any, name: str, dataset_json: dict[str, Any]) -> Recipe:

@@ -1,5 +1,6 @@
 """What cannot be preprocessed is refused with a reason, before anything is changed."""
 
+import json
 import subprocess
 import sys
 
@@ -100,3 +101,16 @@ def test_refused_with_nothing_changed(desk, prepare, options, words):
     with pytest.raises(SLPTError, match=words):
         desk.run(**options)
     assert desk.state() == before
+
+
+def test_reports_and_backups_are_no_plans(desk):
+    home = desk.plans.parent
+    for name, content in (
+        ("nnUNetPlans_report", {"plans": str(desk.plans)}),
+        ("before_nnUNetPlans", json.loads(desk.plans.read_text())),
+        ("splits_final", []),
+    ):
+        (home / f"{name}.json").write_text(json.dumps(content))
+    (home / "brokenPlans.json").write_text("{")
+    with pytest.raises(SLPTError, match=r"plans there: nnUNetPlans\. "):
+        desk.run(plans="NOPE")
