@@ -68,12 +68,19 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _undo(arguments: argparse.Namespace) -> int:
     from nnunet_slpt.selection.desk import Desk
+    from nnunet_slpt.selection.handover.prelabel import OPEN
 
     store = Desk.of(arguments.d, hide_labels=True).store
     undone = store.undo(force=arguments.force)
     print(
         f"Took back round {undone.number} of {len(undone.chosen)} cases; {store.split_file} is as before it."
     )
+    opened = store.undone(undone.number, OPEN)
+    if opened.exists():
+        print(
+            f"The annotators' folder is {opened} now, with all that was drawn in it: nnunet_slpt_collect -i "
+            "takes labels from there too."
+        )
     return 0
 
 
@@ -136,8 +143,9 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("-d", required=True, metavar="DATASET", help="dataset name or number")
     add("-n", metavar="BUDGET", help="how many cases: a number, or a percentage of the pool such as 5%%")
-    add("--status", action="store_true", help="tell rounds, labelled, waiting and left; change nothing")
-    add("--undo", action="store_true", help="take the last round back")
+    either = parser.add_mutually_exclusive_group().add_argument
+    either("--status", action="store_true", help="tell rounds, labelled, waiting and left; change nothing")
+    either("--undo", action="store_true", help="take the last round back")
     add("--force", action="store_true", help="with --undo: also if the split file was changed since")
     add("--json", action="store_true", help="print the round (or the status) as JSON")
     _add_choice(parser.add_argument_group("choice"))

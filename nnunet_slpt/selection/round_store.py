@@ -153,6 +153,11 @@ class RoundStore:
             files.move(self._file(last.number), self.folder / f"{name}.json")
         return last
 
+    def undone(self, number: int, what: str) -> Path:
+        """Where ``beside`` of the same arguments went when that round was last taken back."""
+        last = len([*self.folder.glob(f"undone_*_round_{number:02d}.json")]) - 1
+        return self.folder / f"undone_{last:02d}_round_{number:02d}_{what}"
+
     def _file(self, number: int) -> Path:
         return self.folder / f"round_{number:02d}.json"
 

@@ -181,7 +181,9 @@ def test_afterwards_again_and_undone(campaign: Campaign, capsys: pytest.CaptureF
     assert [about["cases"] for about in of_whom] == [[other], sorted([one, other])]
     assert of_whom[0]["model"] != of_whom[1]["model"]
     assert campaign.select("--prelabel", "-n", "") == 2
+    capsys.readouterr()
     assert main(["-d", "801", "--undo"]) == 0
+    assert f"{campaign.home / 'undone_00_round_00_to_annotate'} now" in capsys.readouterr().out
     assert not list(campaign.home.glob("round_00_to_annotate/*"))
     kept = campaign.home / "undone_00_round_00_to_annotate" / corrected.name
     assert kept.read_bytes() == b"a morning's work"
