@@ -3,11 +3,12 @@
 Standard library alone, beside ``errors``.
 """
 
-__all__ = ["answer"]
+__all__ = ["answer", "whole_number"]
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from nnunet_slpt.errors import SLPTError
 
@@ -33,3 +34,19 @@ def answer(
     except (SLPTError, OSError) as error:
         sys.stderr.write(f"{parser.prog}: {error}\n")
         return 2
+
+
+def whole_number(fewest: int) -> Callable[[str], int]:
+    """What ``add_argument`` takes as ``type`` for a whole number.
+
+    Args:
+        fewest: the least that is accepted.
+    """
+
+    def read(text: str) -> int:
+        with suppress(ValueError):
+            if int(text) >= fewest:
+                return int(text)
+        raise argparse.ArgumentTypeError(f"got {text}, expected a whole number from {fewest} on")
+
+    return read

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nnunet_slpt.command import answer
+from nnunet_slpt.command import answer, whole_number
 from nnunet_slpt.config import STEMS
 from nnunet_slpt.errors import PlanningError
 from nnunet_slpt.files import check_writable
@@ -117,15 +117,26 @@ def _parser() -> argparse.ArgumentParser:
     origin = parser.add_mutually_exclusive_group(required=True)
     add_model(origin)
     origin.add_argument("--punet", action="store_true", help="pretrain a PUNet on this dataset, from scratch")
-    add_options(parser)
+    add_options(parser, punet=True)
     add = parser.add_argument
     names = f"{PLANS_NAME}, with --punet {PUNET_PLANS_NAME}"
-    add("-p", "-plans_name", metavar="PLANS", help=f"of the new plans (default: {names})")
-    add("--epochs", type=int, metavar="N", help="of the training (default: 200)")
+    add("-p", "-plans_name", metavar="PLANS", help=f"name of the new plans (default: {names})")
+    add("--epochs", type=int, metavar="N", help="epochs of the training (default: 200)")
     add("-K", "--prompts", type=int, metavar="K", help="number of prompts (default: 3)")
     published = " ".join(map(str, FEATURES))
-    add("--features", nargs="+", type=int, metavar="N", help=f"of a PUNet's stages (default: {published})")
-    add("--gpu_memory", type=float, metavar="GB", help="that pretraining a PUNet may take (default: 8)")
+    add(
+        "--features",
+        nargs="+",
+        type=int,
+        metavar="N",
+        help=f"with --punet: channels of each of its stages, from the finest (default: {published})",
+    )
+    add(
+        "--gpu_memory",
+        type=float,
+        metavar="GB",
+        help="with --punet: gigabytes that the pretraining may take (default: 8)",
+    )
     add("--overwrite", action="store_true", help="replace plans of this name; they are kept beside")
     add("--dry_run", action="store_true", help="check and tell, but write nothing")
     add("--json", action="store_true", help="print the report as JSON; everything else goes to stderr")
@@ -142,30 +153,59 @@ def add_model(where: argparse._ActionsContainer, **more: Any) -> None:
     where.add_argument("-m", type=Path, metavar="MODEL", help="model folder, or an exported zip", **more)
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
+def add_options(parser: argparse.ArgumentParser, punet: bool = False) -> None:
     """What each command asks of a dataset, and of a model beside it.
 
     Args:
         parser: that gets these options.
+        punet: it has ``--punet`` as well.
     """
     add = parser.add_argument
-    add("-d", required=True, metavar="DATASET", help="dataset name or number")
-    add("-c", metavar="CONFIGURATION", help="of a zip with several models; with --punet: plan it alone")
-    add("-f", dest="fold", metavar="FOLD", help="default: all, else the lowest")
+    add("-d", required=True, metavar="DATASET", help="name or number of the dataset")
+    add(
+        "-c",
+        metavar="CONFIGURATION",
+        help="of the model, where a folder or zip has several models (default: the only one)"
+        + ("; with --punet plan this one alone (default: all)" if punet else ""),
+    )
+    add("-f", dest="fold", metavar="FOLD", help="fold of the model (default: all, else the lowest number)")
     add(
         "-chk",
         dest="checkpoint",
         metavar="FILE",
-        help="default: checkpoint_final.pth, else best, else latest",
+        help="name of the model's checkpoint (default: checkpoint_final.pth, else checkpoint_best.pth, else "
+        "checkpoint_latest.pth)",
     )
-    add("--patch_size", nargs="+", type=int, metavar="N", help="voxels an axis; default: the model's")
-    add("--batch_size", type=_from_one, metavar="N", help="default: by nnU-Net's rule")
-    add("--stem", choices=STEMS, help="make the first layer fit another number of channels")
-    add("-npp", type=int, default=8, metavar="N", help="processes that read images (default: 8)")
+    _add_sizes(parser, punet)
+    add(
+        "-npp",
+        type=whole_number(0),
+        default=8,
+        metavar="N",
+        help="processes that read images (default: 8; 0: none beside this one)",
+    )
 
 
-def _from_one(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 on")
-    return number
+def _add_sizes(parser: argparse.ArgumentParser, punet: bool) -> None:
+    """What may be otherwise than in the model's plans."""
+    add = parser.add_argument
+    fits = ", with --punet as large as fits the memory" if punet else ""
+    add(
+        "--patch_size",
+        nargs="+",
+        type=int,
+        metavar="N",
+        help=f"voxels along each axis, in the order of the model's (default: the model's{fits})",
+    )
+    add(
+        "--batch_size",
+        type=whole_number(1),
+        metavar="N",
+        help=f"patches in a batch (default: by nnU-Net's rule, from 2 on{fits})",
+    )
+    add(
+        "--stem",
+        choices=STEMS,
+        help="make the model's first layer fit another number of image channels: repeat its weights over "
+        "them in turn, or average them (default: refuse such images)",
+    )

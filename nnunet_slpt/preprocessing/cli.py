@@ -8,7 +8,7 @@ __all__ = ["main"]
 import argparse
 from collections.abc import Sequence
 
-from nnunet_slpt.command import answer
+from nnunet_slpt.command import answer, whole_number
 
 DESCRIPTION = """Preprocess the labelled cases of a dataset: only those that are new or changed.
 
@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     add("-d", required=True, metavar="DATASET", help="dataset name or number")
     add("-p", default="nnUNetPlans", metavar="PLANS", help="plans (default: nnUNetPlans)")
     add("-c", nargs="+", metavar="CONFIGURATION", help="configurations (default: all of the plans)")
-    add("-np", type=int, default=4, help="processes, at most (default: 4)")
+    add("-np", type=whole_number(1), default=4, help="processes, at most (default: 4)")
     add("--unlabelled", action="store_true", help="also the cases without a label, for pretraining")
     add("--dry_run", action="store_true", help="look, tell and check, but change nothing")
     add("--write_dataset_entry", action="store_true", help="list the labelled cases in the raw dataset.json")

@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nnunet_slpt.command import answer
+from nnunet_slpt.command import answer, whole_number
 from nnunet_slpt.errors import SelectionError
 from nnunet_slpt.selection.request import DEVICES, Request
 from nnunet_slpt.selection.strategies import STRATEGIES, TESLA
@@ -217,11 +217,11 @@ def _add_model(group: Any) -> None:
     add("-device", default="cuda", choices=DEVICES, help="where the network runs (default: cuda)")
     add(
         "-npp",
-        type=int,
+        type=whole_number(0),
         default=3,
         help="processes for reading and preprocessing (default: 3; 0: no extra processes)",
     )
-    add("-nps", type=int, default=3, help="threads for scoring (default: 3)")
+    add("-nps", type=whole_number(1), default=3, help="threads for scoring (default: 3)")
     add("-step_size", type=float, default=0.5, help="of the sliding window (default: 0.5)")
     add("--disable_tta", action="store_true", help="no mirroring: up to 8 times faster")
     add("-num_parts", type=int, default=1, help="calls that share the network's work")

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from nnunet_slpt.command import answer
+from nnunet_slpt.command import answer, whole_number
 from nnunet_slpt.config import PromptConfig
 from nnunet_slpt.selection.request import DEVICES
 
@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
         help="the pretrained model's folder; a U-Net's and a PUNet's, to compare both",
     )
     add("-o", required=True, type=Path, metavar="FOLDER", help="for everything that is made")
-    add("-c", metavar="CONFIGURATION", help="of the model; default: the only one")
+    add("-c", metavar="CONFIGURATION", help="configuration of the models (default: the only one)")
     add("--dry_run", action="store_true", help="check, count the cells, and stop")
     _add_grid(parser.add_argument_group("what is compared"))
     _add_training(parser.add_argument_group("the same for all"))
@@ -96,62 +96,95 @@ def _add_grid(group: argparse._ArgumentGroup) -> None:
         nargs="+",
         default=["slpt", "full_adamw"],
         metavar="NAME",
-        help="default: slpt full_adamw",
+        help="tuning methods, see docs/reference/tuning-methods.md (default: slpt full_adamw)",
     )
     add(
         "--strategies",
         nargs="+",
         default=["random"],
         metavar="NAME",
-        help="or two in tandem, as in random+hybrid; default: random",
+        help="strategies of nnunet_slpt_select, two in tandem too, as in random+hybrid (default: random)",
     )
     add(
         "--budgets",
         nargs="+",
         default=["5%", "10%", "20%"],
         metavar="N",
-        help="cases, or percent; 5,10,20 too (default: 5%% 10%% 20%%)",
+        help="numbers of labelled cases, or percentages of the pool; 5,10,20 too (default: 5%% 10%% 20%%)",
     )
-    add("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N", help="default: 0 1 2")
+    add(
+        "--seeds",
+        nargs="+",
+        type=int,
+        default=[0, 1, 2],
+        metavar="N",
+        help="of choice, initialisation and order (default: 0 1 2)",
+    )
     add(
         "--test",
         default="20%",
         metavar="FILE",
-        help="names of the test cases; or how many to draw, image by image (20%%)",
+        help="file with the names of the test cases; or how many of the labelled cases to draw for it, image "
+        "by image, as a number or percentage (default: 20%%)",
     )
-    add("--pool", type=Path, metavar="FILE", help="names of the cases to choose from; default: all others")
+    add(
+        "--pool",
+        type=Path,
+        metavar="FILE",
+        help="file with the names of the cases to choose from (default: all labelled but the test cases)",
+    )
 
 
 def _add_training(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--epochs", type=int, default=40, metavar="N", help="of each tuning (default: 40)")
+    add("--epochs", type=int, default=40, metavar="N", help="epochs of each tuning (default: 40)")
     iterations = PromptConfig().iterations_per_epoch
     add(
-        "--iterations", type=int, default=iterations, metavar="N", help=f"in an epoch (default: {iterations})"
+        "--iterations",
+        type=int,
+        default=iterations,
+        metavar="N",
+        help=f"optimizer steps in an epoch (default: {iterations})",
     )
-    add("--batch_size", type=int, metavar="N", help="default: by nnU-Net's rule")
+    add(
+        "--batch_size",
+        type=whole_number(1),
+        metavar="N",
+        help="patches in a batch (default: 2, by nnU-Net's rule)",
+    )
     add(
         "--disable_tta",
         action="store_true",
         help="predict and choose without mirroring: up to 8 times faster",
     )
-    add("--tolerance_mm", type=float, default=2.0, metavar="MM", help="of the surface distance (default: 2)")
     add(
-        "--calibrate", action="store_true", help="predict what is left of the pool, too: is uncertainty real?"
+        "--tolerance_mm",
+        type=float,
+        default=2.0,
+        metavar="MM",
+        help="tolerance of the surface distance (default: 2)",
+    )
+    add(
+        "--calibrate",
+        action="store_true",
+        help="after each tuning predict the rest of the pool too, and compare the strategy's uncertainty "
+        "with the error (default: test cases alone)",
     )
 
 
 def _add_machines(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("-device", default="cuda", choices=DEVICES)
+    add("-device", default="cuda", choices=DEVICES, help="where the networks run (default: cuda)")
     add(
         "-npp",
-        type=int,
+        type=whole_number(0),
         default=3,
         metavar="N",
         help="processes of each command (default: 3; 0: none beside it)",
     )
-    add("--jobs", type=int, default=1, metavar="N", help="campaigns at the same time (default: 1)")
+    add(
+        "--jobs", type=whole_number(1), default=1, metavar="N", help="campaigns at the same time (default: 1)"
+    )
     add("--gpus", nargs="+", default=[], metavar="N", help="numbers of the GPUs to spread the jobs over")
     add("-num_parts", type=int, default=1, help="calls that share the campaigns, on a cluster")
     add("-part_id", type=int, default=0, help="which of them this is, from 0 on")

@@ -1,4 +1,4 @@
-"""What is typed is what is asked for, option by option."""
+"""What is typed is what is asked for, option by option, and what cannot be meant is refused."""
 
 from __future__ import annotations
 
@@ -70,3 +70,17 @@ def test_no_option_of_the_test_above_is_the_default() -> None:
 def test_what_is_not_typed_is_as_the_request_has_it(asked: list[Request]) -> None:
     assert main(["-d", "801", "-n", "5", "-device", "cpu", "--dry_run"]) == 0
     assert asked == [Request(dataset="801", budget="5", device="cpu", dry_run=True)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (["--status", "--undo"], "--undo: not allowed with argument --status"),
+        (["-n", "2", "-npp", "-1"], "-npp: got -1, expected a whole number from 0 on"),
+        (["-n", "2", "-nps", "0"], "-nps: got 0, expected a whole number from 1 on"),
+    ],
+)
+def test_what_cannot_be_meant(asked: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["-d", "1", *asked])
+    assert told in capsys.readouterr().err
