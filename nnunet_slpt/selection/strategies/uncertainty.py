@@ -17,8 +17,8 @@ from nnunet_slpt.selection.strategies.ranking import highest
 PARTS = {  # in words that a clinician reads
     "inter_prompt": "how much the model's predictions disagree",
     "intra_prompt": "how unsure each of the model's predictions is",
-    "product": "how unsure the model is",
-    "sum": "how unsure the model is",
+    "product": "how unsure the model's predictions are times how much they disagree",
+    "sum": "how unsure the model's predictions are plus how much they disagree",
 }
 
 

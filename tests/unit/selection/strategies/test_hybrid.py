@@ -40,7 +40,10 @@ def test_most_uncertain_and_then_farthest(candidates: Callable[..., Candidates])
 def test_begins_with_the_most_uncertain_if_nothing_is_labelled(candidates: Callable[..., Candidates]) -> None:
     choice = Hybrid(pool_factor=2).choose(by_hand(candidates, labelled=None), 2, RNG)
     assert choice.chosen == (5, 3)
-    assert choice.reasons[0] == "Rank 1 of 6 by how unsure the model is"
+    assert (
+        choice.reasons[0]
+        == "Rank 1 of 6 by how unsure the model's predictions are times how much they disagree"
+    )
     assert choice.reasons[1].endswith("; of the first 4, the least like any labelled or chosen case")
 
 
