@@ -4,9 +4,13 @@ import pytest
 
 from nnunet_slpt.errors import SelectionError
 from nnunet_slpt.selection import Request
+from nnunet_slpt.selection.workflow import select
 
 
 def test_without_a_budget_it_can_only_be_the_prelabels() -> None:
-    assert Request(dataset="1", prelabel=True).budget is None
+    alone = Request(dataset="1", prelabel=True)
+    assert alone.budget is None
+    with pytest.raises(SelectionError, match=r"no budget, expected .* To pre-label .*, call prelabel"):
+        select(alone)
     with pytest.raises(SelectionError, match=r"-n is missing: .* such as -n 10"):
         Request(dataset="1")
