@@ -33,6 +33,12 @@ class LabelValues:
 
     Args:
         known: all of them, background and the ignore label included.
+# What a colour picture with a palette shows as RGB, Pillow reads as the numbers that it holds.
+NOT_COLOURED = (
+    "Of a colour picture (RGB, RGBA) give each colour the number of its class and save that as a grey "
+    "picture; of one with a palette save the numbers, in Python: "
+    "PIL.Image.fromarray(numpy.array(PIL.Image.open(FILE))).save(FILE)"
+)
         ignore: the ignore label, if there is one.
         classes: name → its numbers, of the foreground; of regions several.
     """
@@ -90,7 +96,8 @@ def read_label(file: Path, read: Callable[[str], Read]) -> Label:
     voxels, properties = read_file(file, read)
     if len(voxels) != 1 or voxels.size == 0:
         raise DatasetError(
-            f"{file.name}: its shape is {in_words(voxels.shape)}, expected 1 channel of voxels"
+            f"{file.name}: its shape is {in_words(voxels.shape)}, expected 1 channel that holds the number "
+            f"of a class in each voxel. {NOT_COLOURED}"
         )
     return Label(voxels, geometry_of(voxels, properties))
 

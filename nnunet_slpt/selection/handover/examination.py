@@ -156,7 +156,8 @@ class Examiner:
         if ending.lower() not in known:
             raise DatasetError(
                 f"nnU-Net's {type(self.reader).__name__}, which reads this dataset, does not read {ending}. "
-                f"Expected {', '.join(known)}; save it so."
+                f"Expected {', '.join(known)}. Export it again so, or convert it, in Python: "
+                f"SimpleITK.WriteImage(SimpleITK.ReadImage({found.file.name!r}), {case.label.name!r})"
             )
         return case
 

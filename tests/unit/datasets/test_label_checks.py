@@ -1,8 +1,10 @@
 """What is wrong with a label: where it lies, and what it holds."""
 
 import numpy as np
+import PIL.Image
 import pytest
 import SimpleITK
+from nnunetv2.imageio.natural_image_reader_writer import NaturalImage2DIO
 from nnunetv2.imageio.simpleitk_reader_writer import SimpleITKIO
 
 from nnunet_slpt.datasets.geometry import geometry_of
@@ -52,6 +54,19 @@ def test_a_label_that_lies_elsewhere(tmp_path, geometry, words):
     (problem,) = problems(tmp_path, voxels(1), **geometry)
     assert words.split(" is ")[0] in problem
     assert "nearest neighbours" in problem
+
+
+@pytest.mark.parametrize("mode", ["P", "RGBA"])
+def test_a_colour_picture_is_no_label_and_is_told_how_to_become_one(tmp_path, mode):
+    file, classes = tmp_path / "a.png", np.array([[0, 1], [2, 1]], np.uint8)
+    drawn = PIL.Image.fromarray(classes, "P")
+    drawn.putpalette([0, 0, 0, 255, 0, 0, 0, 255, 0])
+    drawn.convert(mode).save(file)
+    with pytest.raises(DatasetError, match=r"1 channel that holds the number of a class.*grey picture"):
+        read_label(file, NaturalImage2DIO().read_seg)
+    if mode == "P":  # as the message says
+        PIL.Image.fromarray(np.array(PIL.Image.open(file))).save(file)
+        assert (read_label(file, NaturalImage2DIO().read_seg).voxels == classes).all()
 
 
 def test_the_slack_of_a_file_format_is_no_problem(tmp_path):

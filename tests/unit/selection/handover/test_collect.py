@@ -65,6 +65,12 @@ WRONG = {
         lambda clinic: clinic.bring("a", clinic.drawn("a")[0], ".png", spacing=(1, 1), origin=(0, 0)),
         ".mha",
     ),
+    "nii": (
+        lambda clinic: clinic.bring("a", ending=".nii"),
+        "does not read .nii. Expected .nii.gz, .nrrd, .mha, .gipl. Export it again so, or convert it, in "
+        "Python: "
+        "SimpleITK.WriteImage(SimpleITK.ReadImage('a.nii'), 'a.nii.gz')",
+    ),
     "twice": (_twice, "is the same case"),
     "copy_of_a_label": (_copy_of_another, "equals the label of d"),
     "copy_in_the_inbox": (_copy_in_the_inbox, "equals the label of c"),
@@ -237,12 +243,6 @@ def test_a_full_disk_leaves_whole_labels_and_the_next_call_goes_on(clinic, monke
     assert clinic.there() == ["a", "b", "c"]
 
 
-def test_a_file_that_changes_while_it_is_looked_at(clinic, monkeypatch, capsys):
-    file = clinic.bring("a")
-    marks = collecting.mark_duplicates
-    monkeypatch.setattr(
-        collecting, "mark_duplicates", lambda *found: marks(*found) or file.write_bytes(b"half")
-    )
 def test_no_label_is_read_where_none_can_be_written(clinic, monkeypatch, capsys):
     clinic.bring("a")
     real = files.TemporaryFile
@@ -267,6 +267,12 @@ def test_where_nii_is_expected_it_may_be_packed(make_clinic):
     assert (clinic.label("a") == clinic.drawn("a")).all()
 
 
+def test_a_file_that_changes_while_it_is_looked_at(clinic, monkeypatch, capsys):
+    file = clinic.bring("a")
+    marks = collecting.mark_duplicates
+    monkeypatch.setattr(
+        collecting, "mark_duplicates", lambda *found: marks(*found) or file.write_bytes(b"half")
+    )
     assert clinic.collect() == 2
     assert "was changed while" in capsys.readouterr().err
     assert clinic.there() == []
