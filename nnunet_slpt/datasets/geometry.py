@@ -3,9 +3,9 @@
 Must not import nnU-Net: it looks at what the readers return.
 """
 
-__all__ = ["Geometry", "differences", "geometry_of", "in_words"]
+__all__ = ["KINDS", "SHIFTS", "Geometry", "differences", "geometry_of", "in_words"]
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ KINDS = {
     "direction": ("direction", 1e-3),
     "original_affine": ("affine (origin and direction)", 1e-3),
 }
+SHIFTS = ("origin", "direction", "original_affine")  # in which nnU-Net accepts a difference, and only warns
 Geometry = dict[str, NDArray[np.float64]]
 
 
@@ -36,15 +37,16 @@ def geometry_of(voxels: NDArray[np.float32], properties: Mapping[str, Any]) -> G
     return {key: np.asarray(known[key], dtype=np.float64) for key in KINDS if key in known}
 
 
-def differences(got: Geometry, expected: Geometry) -> Iterator[str]:
+def differences(got: Geometry, expected: Geometry, kinds: Collection[str] = tuple(KINDS)) -> Iterator[str]:
     """Each thing in which two files lie apart: what, what was got, what was expected.
 
     Args:
         got: of the one.
         expected: of the other.
+        kinds: keys of ``KINDS`` that are compared.
     """
     for key, (name, tolerance) in KINDS.items():
-        if key in got and not _alike(got[key], expected[key], tolerance):
+        if key in kinds and key in got and not _alike(got[key], expected[key], tolerance):
             yield f"the {name} is {in_words(got[key])}, expected {in_words(expected[key])}"
 
 

@@ -3,9 +3,17 @@
 Reads with nnU-Net's reader and writes nothing. Must not import the networks.
 """
 
-__all__ = ["Label", "LabelValues", "holds_integers", "label_problems", "read_label", "size_of"]
+__all__ = [
+    "ON_THE_IMAGE",
+    "Label",
+    "LabelValues",
+    "holds_integers",
+    "label_problems",
+    "read_label",
+    "size_of",
+]
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +23,7 @@ import SimpleITK
 from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from numpy.typing import NDArray
 
-from nnunet_slpt.datasets.geometry import Geometry, differences, geometry_of, in_words
+from nnunet_slpt.datasets.geometry import KINDS, Geometry, differences, geometry_of, in_words
 from nnunet_slpt.datasets.image_checks import Read, read_file
 from nnunet_slpt.errors import DatasetError
 
@@ -25,6 +33,12 @@ ON_THE_IMAGE = (
     "Draw on the image itself, or put the label on its grid with nearest neighbours (3D Slicer: export with "
     "the image as reference volume)"
 )
+# What a colour picture with a palette shows as RGB, Pillow reads as the numbers that it holds.
+NOT_COLOURED = (
+    "Of a colour picture (RGB, RGBA) give each colour the number of its class and save that as a grey "
+    "picture; of one with a palette save the numbers, in Python: "
+    "PIL.Image.fromarray(numpy.array(PIL.Image.open(FILE))).save(FILE)"
+)
 
 
 @dataclass(frozen=True)
@@ -33,12 +47,6 @@ class LabelValues:
 
     Args:
         known: all of them, background and the ignore label included.
-# What a colour picture with a palette shows as RGB, Pillow reads as the numbers that it holds.
-NOT_COLOURED = (
-    "Of a colour picture (RGB, RGBA) give each colour the number of its class and save that as a grey "
-    "picture; of one with a palette save the numbers, in Python: "
-    "PIL.Image.fromarray(numpy.array(PIL.Image.open(FILE))).save(FILE)"
-)
         ignore: the ignore label, if there is one.
         classes: name → its numbers, of the foreground; of regions several.
     """
@@ -102,7 +110,13 @@ def read_label(file: Path, read: Callable[[str], Read]) -> Label:
     return Label(voxels, geometry_of(voxels, properties))
 
 
-def label_problems(label: Label, image: Geometry, values: LabelValues, allow_empty: bool) -> Iterator[str]:
+def label_problems(
+    label: Label,
+    image: Geometry,
+    values: LabelValues,
+    allow_empty: bool,
+    kinds: Collection[str] = tuple(KINDS),
+) -> Iterator[str]:
     """Everything that is wrong with a label, each with what to do.
 
     Args:
@@ -110,8 +124,9 @@ def label_problems(label: Label, image: Geometry, values: LabelValues, allow_emp
         image: where its image lies.
         values: that it may hold.
         allow_empty: there may be nothing but background.
+        kinds: of geometry, in which it must not differ from its image.
     """
-    lies = "; ".join(differences(label.geometry, image))
+    lies = "; ".join(differences(label.geometry, image, kinds))
     if lies:
         yield f"{lies}, as its image has. {ON_THE_IMAGE}."
     found, counts = np.unique(label.voxels, return_counts=True)

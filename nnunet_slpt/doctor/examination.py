@@ -12,7 +12,13 @@ from nnunet_slpt.doctor.examined import Check, Examined, Seen
 from nnunet_slpt.doctor.host import results_folder, trainer
 from nnunet_slpt.doctor.images import axes, field_of_view, orientation, unusable_images
 from nnunet_slpt.doctor.intensities import intensities
-from nnunet_slpt.doctor.labels import empty_labels, few_labels, unseen_classes, unusable_labels
+from nnunet_slpt.doctor.labels import (
+    empty_labels,
+    few_labels,
+    shifted_labels,
+    unseen_classes,
+    unusable_labels,
+)
 from nnunet_slpt.doctor.memory import gpu_memory
 from nnunet_slpt.errors import SLPTError
 from nnunet_slpt.planners.comparison import Finding
@@ -121,6 +127,13 @@ def _name(check: Check) -> str:
     return getattr(check, "__name__", "check").replace("_", " ")
 
 
-OF_CASES: tuple[Check, ...] = (unusable_images, unusable_labels, few_labels, empty_labels, unseen_classes)
+OF_CASES: tuple[Check, ...] = (
+    unusable_images,
+    unusable_labels,
+    shifted_labels,
+    few_labels,
+    empty_labels,
+    unseen_classes,
+)
 OF_USABLE_IMAGES: tuple[Check, ...] = (axes, orientation, field_of_view, intensities)
 OF_PLANS: tuple[Check, ...] = (can_be_planned, gpu_memory)

@@ -3,10 +3,11 @@
 Owns the words and the thresholds. Writes nothing.
 """
 
-__all__ = ["empty_labels", "few_labels", "unseen_classes", "unusable_labels"]
+__all__ = ["empty_labels", "few_labels", "shifted_labels", "unseen_classes", "unusable_labels"]
 
 from collections.abc import Iterator
 
+from nnunet_slpt.datasets.label_checks import ON_THE_IMAGE
 from nnunet_slpt.doctor.examined import Examined
 from nnunet_slpt.doctor.looks import Look
 from nnunet_slpt.doctor.words import listed
@@ -16,7 +17,7 @@ from nnunet_slpt.planners.comparison import Finding, next_choice
 
 
 def unusable_labels(examined: Examined) -> Iterator[Finding]:
-    """Not on its image, fractions, unknown values, damaged."""
+    """Another shape or spacing than its image, fractions, unknown values, damaged."""
     wrong = [
         (look.case.name, " ".join(look.label_problems))
         for look in examined.target.looks
@@ -28,6 +29,20 @@ def unusable_labels(examined: Examined) -> Iterator[Finding]:
             "labels",
             f"{len(wrong)} of {examined.target.labelled} cannot be used:{listed(wrong)}",
             "Correct these labels, or move them out of labelsTr.",
+        )
+
+
+def shifted_labels(examined: Examined) -> Iterator[Finding]:
+    """Another origin or direction than its image; nnU-Net warns too, and takes them voxel by voxel."""
+    looks = examined.target.looks
+    shifted = [(look.case.name, f"{look.label_shift}.") for look in looks if look.label_shift]
+    if shifted:
+        yield Finding(
+            "warning",
+            "labels",
+            f"{len(shifted)} of {examined.target.labelled} lie elsewhere than their image; nnU-Net trains on "
+            f"them as if they did not:{listed(shifted)}",
+            f"See whether the voxels fit the image. {ON_THE_IMAGE}.",
         )
 
 

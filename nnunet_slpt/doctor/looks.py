@@ -17,7 +17,7 @@ from nnunetv2.preprocessing.cropping.cropping import crop_to_nonzero
 from numpy.typing import NDArray
 
 from nnunet_slpt.datasets import Case
-from nnunet_slpt.datasets.geometry import geometry_of
+from nnunet_slpt.datasets.geometry import KINDS, SHIFTS, Geometry, differences, geometry_of
 from nnunet_slpt.datasets.image_checks import ImageReader, read_case
 from nnunet_slpt.datasets.label_checks import Label, LabelValues, label_problems, read_label
 from nnunet_slpt.errors import DatasetError
@@ -38,12 +38,13 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """What was seen of a case; all but the first three is empty if its images cannot be used.
+    """What was seen of a case; all but the first two is empty if its images cannot be used.
 
     Args:
         case: which.
         image_problem: why its images cannot be used, in words; empty if they can.
         label_problems: why its label cannot be used.
+        label_shift: where a label that can be used lies elsewhere than its image; empty if it does not.
         spacing_mm: along the axes as the reader gives them.
         shape: in voxels, without an empty rim.
         orientation: where the file's axes point to, such as ``LPS``; empty if the file does not tell.
@@ -55,6 +56,7 @@ class Look:
     case: Case
     image_problem: str = ""
     label_problems: tuple[str, ...] = ()
+    label_shift: str = ""
     spacing_mm: tuple[float, ...] = ()
     shape: tuple[int, ...] = ()
     orientation: str = ""
@@ -76,11 +78,15 @@ def look_at(case: Case, reader: ImageReader, channels: int, values: LabelValues)
         images, properties = read_case(case, reader, channels)
     except DatasetError as problem:
         return Look(case, image_problem=str(problem))
-    label, problems = _label(case, reader, images, properties, values)
+    geometry = geometry_of(images, properties)
+    label, problems = _label(case, reader, geometry, values)
     whole = label is not None and label.voxels.shape[1:] == images.shape[1:]
     return Look(
         case,
         label_problems=problems,
+        label_shift="; ".join(differences(label.geometry, geometry, SHIFTS))
+        if label and not problems
+        else "",
         spacing_mm=tuple(map(float, properties["spacing"])),
         shape=crop_to_nonzero(images)[0].shape[1:],
         orientation=orientation_of(properties),
@@ -116,11 +122,7 @@ def orientation_of(properties: Mapping[str, Any]) -> str:
 
 
 def _label(
-    case: Case,
-    reader: ImageReader,
-    images: NDArray[np.float32],
-    properties: Mapping[str, Any],
-    values: LabelValues,
+    case: Case, reader: ImageReader, image: Geometry, values: LabelValues
 ) -> tuple[Label | None, tuple[str, ...]]:
     if not case.labelled:
         return None, ()
@@ -128,8 +130,9 @@ def _label(
         label = read_label(case.label, reader.read_seg)
     except DatasetError as problem:
         return None, (str(problem),)
-    # Empty ones are for a check of their own: they may be meant so.
-    return label, tuple(label_problems(label, geometry_of(images, properties), values, allow_empty=True))
+    # Empty ones are for a check of their own: they may be meant so. So are shifted ones, which nnU-Net takes.
+    refused = {*KINDS} - {*SHIFTS}
+    return label, tuple(label_problems(label, image, values, allow_empty=True, kinds=refused))
 
 
 def _range(voxels: NDArray[np.float32]) -> Range:

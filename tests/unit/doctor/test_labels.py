@@ -6,7 +6,13 @@ from typing import Any
 
 import pytest
 
-from nnunet_slpt.doctor.labels import empty_labels, few_labels, unseen_classes, unusable_labels
+from nnunet_slpt.doctor.labels import (
+    empty_labels,
+    few_labels,
+    shifted_labels,
+    unseen_classes,
+    unusable_labels,
+)
 
 LABELS = {"background": 0, "organ": 1, "lesion": 2}
 
@@ -15,13 +21,13 @@ def drawn(look: Any, *values: set[int]) -> list[Any]:
     return [look(f"case_{i}", values=frozenset(map(float, some))) for i, some in enumerate(values)]
 
 
-@pytest.mark.parametrize("check", [unusable_labels, few_labels, empty_labels, unseen_classes])
+@pytest.mark.parametrize("check", [unusable_labels, shifted_labels, few_labels, empty_labels, unseen_classes])
 def test_nothing_is_said_of_good_labels(examined: Any, look: Any, check: Any) -> None:
     looks = drawn(look, *[{0, 1, 2}] * 5)
     assert list(check(examined(looks, labels=LABELS))) == []
 
 
-@pytest.mark.parametrize("check", [unusable_labels, few_labels, empty_labels, unseen_classes])
+@pytest.mark.parametrize("check", [unusable_labels, shifted_labels, few_labels, empty_labels, unseen_classes])
 def test_nothing_is_said_where_there_are_none(examined: Any, look: Any, check: Any) -> None:
     assert list(check(examined([look(labelled=False)]))) == []
 
@@ -31,6 +37,14 @@ def test_unusable_labels_are_an_error_with_their_problems(examined: Any, look: A
     (found,) = unusable_labels(examined(looks))
     assert found.level == "error"
     assert found.text.endswith("1 of 2 cannot be used:\n    bad: it is small. it is 7.")
+
+
+def test_labels_that_lie_elsewhere_are_a_warning_as_in_nnunet(examined: Any, look: Any) -> None:
+    looks = [look("good"), look("bad", label_shift="the origin is 1, 0, 0, expected 0, 0, 0")]
+    (found,) = shifted_labels(examined(looks))
+    assert found.level == "warning"
+    assert "1 of 2 lie elsewhere" in found.text
+    assert found.text.endswith("bad: the origin is 1, 0, 0, expected 0, 0, 0.")
 
 
 def test_one_label_is_too_few(examined: Any, look: Any) -> None:

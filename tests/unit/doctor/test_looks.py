@@ -96,6 +96,21 @@ def test_a_label_beside_its_image_keeps_its_values(raw: Path) -> None:
     assert look.foreground == ()
 
 
+@pytest.mark.parametrize("reader", [SimpleITKIO(), NibabelIO()])
+def test_a_label_of_another_origin_can_be_used_and_of_another_spacing_not(raw: Path, reader: Any) -> None:
+    file = raw / "labelsTr" / "case_0.nii.gz"
+    label = SimpleITK.ReadImage(str(file))
+    label.SetOrigin((5, 0, 0))
+    SimpleITK.WriteImage(label, str(file))
+    look = seen(raw, reader=reader)
+    assert look.label_problems == ()
+    assert look.label_shift.startswith("the ")
+    label.SetSpacing((1, 1, 1))
+    SimpleITK.WriteImage(label, str(file))
+    (problem,) = seen(raw, reader=reader).label_problems
+    assert problem.startswith("the voxel spacing is")
+
+
 def test_a_damaged_label_is_told_and_not_raised(raw: Path) -> None:
     (raw / "labelsTr/case_0.nii.gz").write_bytes(b"")
     look = seen(raw)
