@@ -29,7 +29,7 @@ from typing import Any
 import real_data
 
 from nnunet_slpt.errors import FileError
-from nnunet_slpt.files import exclusive
+from nnunet_slpt.lock import exclusive
 from nnunet_slpt.selection.strategies import STRATEGIES
 from nnunet_slpt.selection.uncertainty import AGGREGATIONS
 

@@ -1,12 +1,12 @@
-"""Files that are there whole or not at all, their backups, and the lock against a second run.
+"""Files that are there whole or not at all, and their backups.
 
-Standard library and filelock: must not import numpy, torch or nnU-Net.
+Standard library alone: must not import numpy, torch or nnU-Net.
 """
 
 __all__ = [
     "back_up",
     "check_writable",
-    "exclusive",
+    "file_error",
     "hash_of",
     "json_of",
     "move",
@@ -34,11 +34,8 @@ from tempfile import TemporaryFile
 from typing import Any
 from uuid import uuid4
 
-from filelock import FileLock, Timeout
-
 from nnunet_slpt.errors import FileError
 
-LOCK = ".lock"
 BLOCK_BYTES = 1 << 20
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -66,7 +63,7 @@ def written_whole(file: Path) -> Iterator[Path]:
             shutil.copymode(file, part)
         part.replace(file)
     except OSError as error:
-        raise _cannot("written", file, error) from error
+        raise file_error("written", file, error) from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
@@ -210,7 +207,7 @@ def move(source: Path, target: Path) -> None:
     try:
         source.replace(target)
     except OSError as error:
-        raise _cannot("written", target, error) from error
+        raise file_error("written", target, error) from error
     _sync(target.parent)
 
 
@@ -223,7 +220,7 @@ def remove(file: Path) -> None:
     try:
         file.unlink(missing_ok=True)
     except OSError as error:
-        raise _cannot("removed", file, error) from error
+        raise file_error("removed", file, error) from error
     _sync(file.parent)
 
 
@@ -252,36 +249,7 @@ def check_writable(folder: Path) -> None:
         with TemporaryFile(dir=folder, buffering=0) as probe:  # without a name, so a killed run leaves none
             probe.write(b"1")
     except OSError as error:
-        raise _cannot("written to", folder, error) from error
-
-
-@contextmanager
-def exclusive(folder: Path) -> Iterator[None]:
-    """Be the only one who works on a folder; may be nested. The lock ends with the process, even if killed.
-
-    Args:
-        folder: is made where it is missing.
-
-    Raises:
-        FileError: another process holds it, or the folder cannot be written to.
-    """
-    check_writable(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # One object a path and thread, so that nesting counts instead of waiting for itself.
-        lock = FileLock(folder / LOCK, is_singleton=True)
-        lock.acquire(blocking=False)
-    except Timeout as error:
-        raise FileError(
-            f"Another nnunet_slpt command is running on this dataset: it holds {folder / LOCK}. Wait until "
-            "it has ended, or end it; then start again. The file itself may stay, it does no harm."
-        ) from error
-    except (OSError, NotImplementedError) as error:
-        raise _cannot("locked", folder / LOCK, error) from error
-    try:
-        yield
-    finally:
-        lock.release()
+        raise file_error("written to", folder, error) from error
 
 
 def _sync(folder: Path) -> None:
@@ -294,16 +262,22 @@ def _sync(folder: Path) -> None:
             os.close(handle)
 
 
-def _cannot(done: str, file: Path, error: OSError | NotImplementedError) -> FileError:
-    """The error for what the file system refuses, with the remedy."""
+def file_error(done: str, file: Path, error: OSError | NotImplementedError, remedy: str = "") -> FileError:
+    """The error for what the file system refuses, with the remedy.
+
+    Args:
+        done: what was to be done to the file, as a participle.
+        file: that it was to be done to.
+        error: of the system.
+        remedy: that is known better here than from the error.
+    """
     number = getattr(error, "errno", None)
-    remedy = f"Look at {file.parent}, correct this and start again."
+    usual = f"Look at {file.parent}, correct this and start again."
     if number in NO_ROOM:
-        remedy = f"Make room on the disk of {file.parent} and start again."
-    elif number in NOT_ALLOWED and file.name == LOCK and file.exists():  # the folder can be written to
-        remedy = f"It belongs to user id {file.stat().st_uid}: have it made writable for this user. Or, if "
-        remedy += "nobody runs an nnunet_slpt command here, remove it; it is made anew. Then start again."
+        usual = f"Make room on the disk of {file.parent} and start again."
     elif number in NOT_ALLOWED:
-        remedy = f"Allow this user to write to {file.parent}, or mount it writable, and start again."
+        usual = f"Allow this user to write to {file.parent}, or mount it writable, and start again."
     reason = getattr(error, "strerror", None) or repr(error)
-    return FileError(f"{file} cannot be {done}: {reason}. What was there before is unchanged. {remedy}")
+    return FileError(
+        f"{file} cannot be {done}: {reason}. What was there before is unchanged. {remedy or usual}"
+    )

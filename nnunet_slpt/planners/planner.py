@@ -12,8 +12,9 @@ from typing import Any
 
 from nnunetv2.experiment_planning.experiment_planners.default_experiment_planner import ExperimentPlanner
 
-from nnunet_slpt.files import check_writable, exclusive, replace_json, write_bytes, write_json
+from nnunet_slpt.files import check_writable, replace_json, write_bytes, write_json
 from nnunet_slpt.host_conventions import FINGERPRINT_FILE
+from nnunet_slpt.lock import exclusive
 from nnunet_slpt.planners.draft import PLANS_NAME, Request, draft_plans, refuse_replacing
 from nnunet_slpt.planners.report import as_json
 from nnunet_slpt.planners.target import Target

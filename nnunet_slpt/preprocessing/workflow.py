@@ -13,7 +13,8 @@ from pathlib import Path
 from nnunet_slpt.datasets import Case, dataset_folder, preprocessed_folder, read_cases, read_dataset_json
 from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.errors import DatasetError, in_lines
-from nnunet_slpt.files import check_writable, exclusive
+from nnunet_slpt.files import check_writable
+from nnunet_slpt.lock import exclusive
 from nnunet_slpt.preprocessing.agenda import Agenda, agenda_of
 from nnunet_slpt.preprocessing.checks import find_problems
 from nnunet_slpt.preprocessing.companions import split_notes, write_companions

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from nnunet_slpt import files
+from nnunet_slpt import files, lock
 from nnunet_slpt.errors import SelectionError
 from nnunet_slpt.host_conventions import SPLIT_FILE
 from nnunet_slpt.selection.rounds import FILE_REMEDY, Replaced, Round, read_round, round_text
@@ -52,7 +52,7 @@ class RoundStore:
             SelectionError: what a killed run replaced cannot be put back.
         """
         files.check_writable(self.split_file.parent)
-        with files.exclusive(self.folder):
+        with lock.exclusive(self.folder):
             self._recover()
             yield
 

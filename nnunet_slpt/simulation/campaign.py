@@ -16,7 +16,8 @@ from nnunet_slpt.config import PLANS_KEY
 from nnunet_slpt.errors import SimulationError, some
 from nnunet_slpt.evaluation.cells import FORMAT, CellKey
 from nnunet_slpt.evaluation.means import mean
-from nnunet_slpt.files import exclusive, write_json
+from nnunet_slpt.files import write_json
+from nnunet_slpt.lock import exclusive
 from nnunet_slpt.networks.backbone import read_parameter_summary
 from nnunet_slpt.simulation.grid import Campaign
 from nnunet_slpt.simulation.request import chooses, needs_of

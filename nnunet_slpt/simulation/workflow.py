@@ -20,7 +20,8 @@ from filelock import Timeout
 
 from nnunet_slpt.errors import FileError, SimulationError, SLPTError
 from nnunet_slpt.evaluation.report import write_report
-from nnunet_slpt.files import exclusive, read_bytes, write_json
+from nnunet_slpt.files import read_bytes, write_json
+from nnunet_slpt.lock import exclusive
 from nnunet_slpt.preprocessing.recipe import read_recipes
 from nnunet_slpt.simulation.campaign import Settings, run_campaign
 from nnunet_slpt.simulation.examination import examine

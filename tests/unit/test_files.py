@@ -5,25 +5,13 @@ import hashlib
 import json
 import os
 import resource
-import signal
 import stat
-import subprocess
-import sys
 from contextlib import contextmanager
 
 import pytest
 
 from nnunet_slpt import files
 from nnunet_slpt.errors import FileError
-
-HOLD = """
-import sys, time
-from pathlib import Path
-from nnunet_slpt.files import exclusive
-with exclusive(Path(sys.argv[1])):
-    print("held", flush=True)
-    time.sleep(60)
-"""
 
 
 @contextmanager
@@ -209,59 +197,9 @@ def test_a_read_only_folder_is_refused(tmp_path):
         files.check_writable(tmp_path)
 
 
-def test_a_read_only_disk_is_refused_before_anything_is_made(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "TemporaryFile", refuse(errno.EROFS))
-    with pytest.raises(FileError, match="Allow this user"), files.exclusive(tmp_path / "new"):
-        pass
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_full_disk_is_refused(tmp_path):
     with largest_file(0), pytest.raises(FileError, match="Make room"):
         files.check_writable(tmp_path)
-
-
-def test_the_lock_may_be_nested_and_is_free_afterwards(tmp_path):
-    for _ in range(2):
-        with files.exclusive(tmp_path / "a"), files.exclusive(tmp_path / "a"):
-            pass
-    with pytest.raises(KeyError), files.exclusive(tmp_path / "a"):
-        raise KeyError
-    with files.exclusive(tmp_path / "a"):
-        assert [file.name for file in (tmp_path / "a").iterdir()] == [".lock"]
-
-
-def test_another_process_is_refused_at_once_until_the_first_is_killed(tmp_path):
-    with subprocess.Popen([sys.executable, "-c", HOLD, tmp_path], stdout=subprocess.PIPE, text=True) as other:
-        try:
-            assert other.stdout.readline() == "held\n"
-            with pytest.raises(FileError, match="Another nnunet_slpt command is running"):
-                files.exclusive(tmp_path).__enter__()
-            with files.exclusive(tmp_path / "another dataset"):
-                pass
-        finally:
-            other.send_signal(signal.SIGKILL)
-    with files.exclusive(tmp_path):
-        pass
-
-
-def test_a_lock_of_another_user_is_named_with_its_owner(tmp_path, monkeypatch):
-    def refuse(*arguments, **options):  # root may open any file
-        raise PermissionError(errno.EACCES, "Permission denied")
-
-    lock = tmp_path / ".lock"
-    lock.touch()
-    monkeypatch.setattr(files.FileLock, "acquire", refuse)
-    with pytest.raises(FileError) as caught, files.exclusive(tmp_path):
-        pass
-    assert f"{lock} cannot be locked: Permission denied." in str(caught.value)
-    assert f"belongs to user id {lock.stat().st_uid}: have it made writable" in str(caught.value)
-
-
-def test_a_lock_that_cannot_be_made_is_named(tmp_path):
-    (tmp_path / ".lock").mkdir()
-    with pytest.raises(FileError, match="cannot be locked"), files.exclusive(tmp_path):
-        pass
 
 
 def write_half(path):

@@ -2,8 +2,9 @@
 
 __all__ = ["write_pretraining"]
 
-from nnunet_slpt.files import exclusive, write_json
+from nnunet_slpt.files import write_json
 from nnunet_slpt.host_conventions import FINGERPRINT_FILE
+from nnunet_slpt.lock import exclusive
 from nnunet_slpt.planners.draft import refuse_replacing
 from nnunet_slpt.planners.planner import replace
 from nnunet_slpt.planners.punet.draft import PretrainingDraft

@@ -15,7 +15,7 @@ LABELLED = ("case_1", "case_10", "case_2")
 HOLDER = """
 import sys
 from pathlib import Path
-from nnunet_slpt.files import exclusive
+from nnunet_slpt.lock import exclusive
 
 with exclusive(Path(sys.argv[1])):
     print("held", flush=True)
