@@ -165,7 +165,7 @@ def add_options(parser: argparse.ArgumentParser, punet: bool = False) -> None:
     add(
         "-c",
         metavar="CONFIGURATION",
-        help="of the model, where a folder or zip has several models (default: the only one)"
+        help="configuration of the model, where a folder or zip has several (default: the only one)"
         + ("; with --punet plan this one alone (default: all)" if punet else ""),
     )
     add("-f", dest="fold", metavar="FOLD", help="fold of the model (default: all, else the lowest number)")

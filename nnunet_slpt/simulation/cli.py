@@ -83,7 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     add("-o", required=True, type=Path, metavar="FOLDER", help="for everything that is made")
     add("-c", metavar="CONFIGURATION", help="configuration of the models (default: the only one)")
     add("--dry_run", action="store_true", help="check, count the cells, and stop")
-    _add_grid(parser.add_argument_group("what is compared"))
+    compared = parser.add_argument_group("what is compared")
+    _add_grid(compared)
+    _add_division(compared)
     _add_training(parser.add_argument_group("the same for all"))
     _add_machines(parser.add_argument_group("machines"))
     return parser
@@ -120,6 +122,10 @@ def _add_grid(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="of choice, initialisation and order (default: 0 1 2)",
     )
+
+
+def _add_division(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
     add(
         "--test",
         default="20%",
