@@ -71,7 +71,7 @@ class ASPP(nn.Module):
 
 
 class SqueezeExcitation(nn.Module):
-    """Channel attention: each channel is scaled by a gate in (0, 2) that starts at 1.
+    """Channel attention: each channel is scaled by a gate in (0, 2) that starts near 1.
 
     References:
         Hu et al., "Squeeze-and-Excitation Networks" (arXiv:1709.01507), equations 2 to 4.
