@@ -36,6 +36,11 @@ def test_offsets_do_not_lower_it() -> None:
     torch.testing.assert_close(diversity_loss(prompts + offsets), diversity_loss(prompts), rtol=1e-4, atol=0)
 
 
+def test_a_pattern_of_a_thousandth_of_the_level_counts_in_full() -> None:
+    prompts = like_prompts()
+    torch.testing.assert_close(diversity_loss(prompts + 1000), diversity_loss(prompts), rtol=1e-3, atol=0)
+
+
 def test_signs_and_sizes_do_not_lower_it() -> None:
     prompts = like_prompts()
     factors = torch.tensor([1.0, -1, 1e-3]).view(3, 1, 1, 1, 1)

@@ -129,6 +129,13 @@ def test_absent_class_is_finite() -> None:
     assert logits.grad.isfinite().all()
 
 
+def test_the_smooth_is_nnunets() -> None:
+    """1e-5 of a class that is nowhere: (0 + 1e-5) / (0 + 0.5 · 1e-5 + 1e-5) = 2 / 3."""
+    logits = torch.tensor([0, torch.tensor(1e-5).logit()]).view(1, 2, 1)
+    loss = TverskyLoss(0.5, 0.5)(logits, torch.zeros(1, 1, 1))
+    assert float(loss) == pytest.approx(1 / 3, rel=1e-3)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_is_summed_in_single(dtype: torch.dtype) -> None:
     grid = (64, 64, 32)  # 131,072 voxels: past float16's largest number, 65,504
