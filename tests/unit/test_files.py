@@ -112,6 +112,32 @@ def test_the_remedy_fits_the_trouble(tmp_path, monkeypatch, number, remedy):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.fixture
+def synced(tmp_path, monkeypatch):
+    """What was made to last, in order: the content of a file, or the names that a folder had then."""
+    seen, sync = [], os.fsync
+
+    def spy(handle):
+        is_folder = stat.S_ISDIR(os.fstat(handle).st_mode)
+        seen.append({file.name for file in tmp_path.iterdir()} if is_folder else os.pread(handle, 10, 0))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", spy)
+    return seen
+
+
+def test_a_file_lasts_before_it_has_its_name_and_then_the_name_does(tmp_path, synced):
+    files.write_bytes(tmp_path / "a", b"new")
+    assert synced == [b"new", {"a"}]
+
+
+def test_to_move_and_to_remove_last_too(tmp_path, synced):
+    (tmp_path / "a").touch()
+    files.move(tmp_path / "a", tmp_path / "b")
+    files.remove(tmp_path / "b")
+    assert synced == [{"b"}, set()]
+
+
 def test_a_folder_that_cannot_be_synced_is_no_trouble(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "open", refuse(errno.EACCES))
     files._sync(tmp_path)
