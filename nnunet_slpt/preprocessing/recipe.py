@@ -8,7 +8,6 @@ __all__ = ["Recipe", "read_recipes"]
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,6 +18,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_slpt.datasets import channel_count
 from nnunet_slpt.errors import DatasetError, one_of
+from nnunet_slpt.files import json_of
 
 # What nnU-Net's DefaultPreprocessor looks at, and the reader and the resampling under it. The patch size is
 # not among it: it decides how arrays are cut into blocks on disk, not what is in them, and nnU-Net itself
@@ -121,10 +121,9 @@ def _known_plans(home: Path) -> list[str]:
     """Names of the plans in a folder; reports and backups have another name than they say, or say none."""
     known = []
     for file in sorted(home.glob("*.json")):
-        with suppress(OSError, ValueError):
-            content = json.loads(file.read_text(encoding="utf-8"))
-            if isinstance(content, dict) and content.get("plans_name") == file.stem:
-                known.append(file.stem)
+        content = json_of(file)
+        if isinstance(content, dict) and content.get("plans_name") == file.stem:
+            known.append(file.stem)
     return known
 
 
