@@ -15,7 +15,8 @@ from typing import Any
 
 from filelock import FileLock
 
-from nnunet_slpt.files import LOCK, replace_json
+from nnunet_slpt.files import replace_json
+from nnunet_slpt.lock import LOCK
 
 SHORT_EPOCH = 20  # steps; the learning rate falls from epoch to epoch
 VALIDATION_CASES = 2  # of `pre`: nnU-Net wants some; what they score is used for nothing

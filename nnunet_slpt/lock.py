@@ -3,7 +3,7 @@
 Standard library and filelock: must not import numpy, torch or nnU-Net.
 """
 
-__all__ = ["exclusive"]
+__all__ = ["LOCK", "exclusive"]
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from nnunet_slpt.errors import FileError
 from nnunet_slpt.files import check_writable, file_error
 
-LOCK = ".lock"
+LOCK = ".lock"  # name of the file
 
 
 @contextmanager

@@ -41,7 +41,7 @@ def test_a_lock_that_nobody_holds_is_not_waited_for(tmp_path: Path, monkeypatch:
         raise PermissionError(errno.EACCES, "Permission denied")
 
     (tmp_path / ".lock").touch()
-    monkeypatch.setattr("nnunet_slpt.files.FileLock.acquire", refuse)
+    monkeypatch.setattr("nnunet_slpt.lock.FileLock.acquire", refuse)
     with pytest.raises(FileError, match="belongs to user id"), _alone(tmp_path):
         pass
 
