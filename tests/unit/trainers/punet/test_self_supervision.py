@@ -10,11 +10,12 @@ from small_punets import network
 from torch import Tensor, nn
 
 from nnunet_slpt.errors import ConfigError
+from nnunet_slpt.losses.cpa import online_prototypes
 from nnunet_slpt.networks.punet import Body
 from nnunet_slpt.trainers.punet import self_supervision
 from nnunet_slpt.trainers.punet.pretraining import COLLAPSED
 from nnunet_slpt.trainers.punet.self_supervision import SelfSupervision, mean_cosine
-from nnunet_slpt.trainers.punet.views import View, whole
+from nnunet_slpt.trainers.punet.views import View, student_view, whole
 
 PATCHES = {2: (32, 32), 3: (8, 32, 32)}
 
@@ -83,6 +84,55 @@ def test_the_view_is_flipped_along_the_axes_that_it_is_told(
     supervision.loss(images(axes))
     supervision.loss(images(axes), [1])
     assert told == [(), (1,)]
+
+
+@pytest.mark.parametrize(
+    ("patch", "halves", "seeds"),
+    [
+        ((32, 32), (16, 16), [4, 4]),
+        ((8, 32, 32), (4, 16, 16), [1, 4, 4]),
+        ((24, 12), (12, 12), [3, 3]),  # of 12 voxels, strides of 4 do not divide the half
+        ((64, 20), (32, 20), [4, 4]),
+    ],
+)
+@torch.no_grad()
+def test_both_sides_are_compared_at_half_the_resolution_and_each_where_it_lies(
+    monkeypatch: pytest.MonkeyPatch, patch: tuple[int, ...], halves: tuple[int, ...], seeds: list[int]
+) -> None:
+    views, told = [], []
+
+    def spy_view(*given: Any) -> View:
+        views.append(student_view(*given))
+        return views[-1]
+
+    def spy_prototypes(theirs: Tensor, grid: list[int]) -> Tensor:
+        told.append((theirs.shape[2:], grid))
+        return online_prototypes(theirs, grid)
+
+    def spy_loss(mine: Tensor, theirs: Tensor, _: Tensor, here: Any, there: Any) -> Tensor:
+        assert mine.shape[2:] == theirs.shape[2:] == halves
+        assert here is views[0].box
+        assert there.start.tolist() == [[0] * len(patch)] * 2
+        assert there.stop.tolist() == [[*patch]] * 2
+        return torch.zeros(())
+
+    monkeypatch.setattr(self_supervision, "student_view", spy_view)
+    monkeypatch.setattr(self_supervision, "online_prototypes", spy_prototypes)
+    monkeypatch.setattr(self_supervision, "assignment_loss", spy_loss)
+    body = network(axes=len(patch), patch_size=patch).body
+    SelfSupervision(body, hidden=0.3, prototypes=4).loss(torch.randn(2, 2, *patch))
+    assert views[0].images.shape[2:] == halves
+    assert told == [(halves, seeds)]
+
+
+@torch.no_grad()
+def test_features_are_compared_without_their_level_and_scale() -> None:
+    losses = []
+    for scale, shift in ((1, 0), (5, 0), (1, 3)):
+        supervision = SelfSupervision(Changed(body_of(2), scale, shift), hidden=0.3, prototypes=4)  # type: ignore[arg-type]
+        torch.manual_seed(0)
+        losses.append(supervision.loss(images(2)).item())
+    assert losses[1:] == pytest.approx([losses[0]] * 2, rel=1e-2)
 
 
 @pytest.mark.parametrize("axes", [2, 3])
