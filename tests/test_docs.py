@@ -55,6 +55,20 @@ def test_tables_of_punets_settings_are_those_of_the_code() -> None:
     assert {key: json.loads(default.strip("`") or "[]") for key, default in rows} == own
 
 
+def test_the_table_of_trainers_has_their_optimizers() -> None:
+    from nnunet_slpt import trainers
+
+    text = (REPOSITORY / "docs/reference/tuning-methods.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(nnUNetTrainer\w+)` \| [^|]+ \| (\w+), ([\d.]+), ([\d.]+)", text, re.MULTILINE)
+    found = {name: (optimizer, float(rate), float(decay)) for name, optimizer, rate, decay in rows}
+    of_unets = [name for name in trainers.__all__ if "PUNet" not in name]
+    recipes = {name: getattr(trainers, name).recipe for name in of_unets}
+    assert found == {
+        name: (recipe.optimizer, recipe.learning_rate, recipe.weight_decay)
+        for name, recipe in recipes.items()
+    }
+
+
 @each_page
 def test_blocks_in_the_text_are_accepted(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
