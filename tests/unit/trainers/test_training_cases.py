@@ -134,3 +134,30 @@ def test_what_nobody_annotated_is_neither_foreground_nor_background(
     labels: Any = SimpleNamespace(has_ignore_label=ignore is not None, ignore_label=ignore)
     found = foreground_frequency(dataset({}), (4,), labels, 0.33, seed=0, patches=2)
     np.testing.assert_allclose(found, expected)
+
+
+def test_the_meta_prompts_patches_are_drawn_from_the_seed_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """nnU-Net's loader draws from numpy's global generator, which is left as it was."""
+
+    class Loader:
+        def __init__(self, *_: Any, **__: Any) -> None:
+            pass
+
+        def generate_train_batch(self) -> dict[str, torch.Tensor]:
+            return {"target": torch.from_numpy(np.random.randint(0, 2, (1, 1, 50)))}
+
+    monkeypatch.setattr(training_cases, "nnUNetDataLoader", Loader)
+    labels: Any = SimpleNamespace(has_ignore_label=False, ignore_label=None)
+
+    def drawn(seed: int) -> torch.Tensor:
+        return foreground_frequency(dataset({}), (50,), labels, 0.33, seed=seed, patches=3)
+
+    np.random.seed(7)
+    first = drawn(0)
+    after = np.random.rand()
+    assert torch.equal(drawn(0), first)
+    assert not torch.equal(drawn(1), first)
+    np.random.seed(7)
+    assert np.random.rand() == after
