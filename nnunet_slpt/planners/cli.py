@@ -121,8 +121,8 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     names = f"{PLANS_NAME}, with --punet {PUNET_PLANS_NAME}"
     add("-p", "-plans_name", metavar="PLANS", help=f"name of the new plans (default: {names})")
-    add("--epochs", type=int, metavar="N", help="epochs of the training (default: 200)")
-    add("-K", "--prompts", type=int, metavar="K", help="number of prompts (default: 3)")
+    add("--epochs", type=whole_number(1), metavar="N", help="epochs of the training (default: 200)")
+    add("-K", "--prompts", type=whole_number(1), metavar="K", help="number of prompts (default: 3)")
     published = " ".join(map(str, FEATURES))
     add(
         "--features",

@@ -261,5 +261,8 @@ def findings_of_name(name: str, target: Target, overwrite: bool) -> list[Finding
     refuse_replacing(file, overwrite)
     if not file.exists():
         return []
-    text = f"{file} is replaced; what was preprocessed with it may not fit any more."
-    return [Finding("warning", "plans", text, "Preprocess again.")]
+    text = (
+        f"{file} is replaced, with all that was set in it by hand; it is kept as before_{file.name}. What "
+        "was preprocessed with it may not fit any more."
+    )
+    return [Finding("warning", "plans", text, "Set anew what was set by hand, and preprocess again.")]

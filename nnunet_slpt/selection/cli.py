@@ -72,9 +72,8 @@ def _undo(arguments: argparse.Namespace) -> int:
 
     store = Desk.of(arguments.d, hide_labels=True).store
     undone = store.undo(force=arguments.force)
-    print(
-        f"Took back round {undone.number} of {len(undone.chosen)} cases; {store.split_file} is as before it."
-    )
+    there = "is as before it" if store.split_file.exists() else "is not there any more, as before it"
+    print(f"Took back round {undone.number} of {len(undone.chosen)} cases; {store.split_file} {there}.")
     opened = store.undone(undone.number, OPEN)
     if opened.exists():
         print(

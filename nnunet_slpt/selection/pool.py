@@ -105,9 +105,9 @@ def divide(
     if waiting and not partial:
         raise SelectionError(
             f"{len(waiting)} cases of earlier rounds have no label yet: {_first(waiting)}. Expected all to be"
-            " labelled before the next are chosen. Put the labels into labelsTr, choose without them "
-            "(--partial; they stay waiting), or leave them out for good (--exclude). If a run was killed "
-            "before it had written all pre-labels, the same call without -n writes them (--prelabel)."
+            " labelled before the next are chosen. Take the labels in (nnunet_slpt_collect), choose without "
+            "them (--partial; they stay waiting), or leave them out for good (--exclude). If a run was "
+            "killed before it had written all pre-labels, the same call without -n writes them (--prelabel)."
         )
     if not pool.candidates:
         raise SelectionError(

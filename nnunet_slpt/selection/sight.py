@@ -90,7 +90,19 @@ class Sight:
     def in_words(self) -> str:
         """Which checkpoints look at the cases."""
         folds = ", ".join(file.parent.name for file in self.model.checkpoints)
-        return f"Looking with {self.model.folder}: {folds} ({self.request.checkpoint})."
+        newer = ". fold_all is newer: -f all looks with it" if self._is_all_newer else ""
+        return f"Looking with {self.model.folder}: {folds} ({self.request.checkpoint}){newer}."
+
+    @property
+    def _is_all_newer(self) -> bool:
+        """Whether a tuning on all cases, which is taken only if asked for, ended after those that look."""
+        of_all = self.model.folder / "fold_all" / self.request.checkpoint
+        looking = self.model.checkpoints
+        return (
+            not self.request.folds
+            and of_all.is_file()
+            and of_all.stat().st_mtime > max(file.stat().st_mtime for file in looking)
+        )
 
     def folds_before(self, one: Round, made_at: float) -> list[str]:
         """The folds that were there when a round was made, so they know no label that came in since.

@@ -15,6 +15,8 @@ from nnunet_slpt.selection.rounds import Round
 from nnunet_slpt.selection.splits import Fold, fixed_validation
 
 SHOWN_NAMES = 10
+COLLECT = "take the labels in (nnunet_slpt_collect)"
+PREPARE = "preprocess what is new (nnunet_slpt_preprocess)"
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Status:
         rounds: the first one first.
         labelled: how many cases are labelled, those for validation not counted.
         validation: how many validation cases there are.
+        unlabelled_validation: names of those that have no label yet.
         waiting: names of the cases that were chosen and have no label yet, in the order of choice.
         gone: names of the cases that were chosen and that the dataset no longer has; these do not wait.
         in_no_fold: names of the labelled cases that the split file does not name, if there is one; without
@@ -54,6 +57,7 @@ class Status:
     rounds: tuple[RoundStatus, ...]
     labelled: int
     validation: int
+    unlabelled_validation: tuple[str, ...]
     waiting: tuple[str, ...]
     gone: tuple[str, ...]
     in_no_fold: tuple[str, ...]
@@ -64,14 +68,17 @@ class Status:
         """What to do next."""
         if self.waiting:
             return (
-                f"Label the {_cases(len(self.waiting))} that wait (to_annotate.csv lists the last round's), "
-                "then train. To go on without those that are missing: train fold all, choose with --partial."
+                f"Label what waits, {_cases(len(self.waiting))} (to_annotate.csv lists the last round's), "
+                f"{COLLECT}, {PREPARE}, then train. To go on without those that are missing: train fold all, "
+                "choose with --partial."
             )
+        if self.unlabelled_validation:
+            return f"Label the validation cases, {COLLECT}, {PREPARE}, then train."
         if not self.left:
-            return "Train: every case is labelled, nothing is left to choose."
+            return f"Every case is labelled, nothing is left to choose: {PREPARE}, then train."
         if not self.rounds:
             return self._first_step
-        return "Train with nnUNetv2_train, then choose the next cases with the trained model."
+        return f"{PREPARE.capitalize()}, train, then choose the next cases with the trained model."
 
     @property
     def _first_step(self) -> str:
@@ -83,6 +90,11 @@ class Status:
         if self.labelled < FEWEST_CASES:
             return now
         return f"{now}; or train fold all, then choose with the tuned model: {choose} -p nnUNetSLPTPlans"
+
+    @property
+    def _of_validation(self) -> str:
+        missing = self.unlabelled_validation
+        return f", {len(missing)} without label{_listed(missing)}" if missing else ""
 
     def text(self) -> str:
         """For people, without a line end at the end."""
@@ -100,7 +112,7 @@ class Status:
             [
                 *(lines or ["No round yet"]),
                 f"Labelled: {self.labelled}",
-                f"Validation: {self.validation}",
+                f"Validation: {self.validation}{self._of_validation}",
                 f"Waiting for labels: {len(self.waiting)}{_listed(self.waiting)}",
                 *([gone] if self.gone else []),
                 *([outside] if self.in_no_fold else []),
@@ -115,6 +127,7 @@ class Status:
         return {
             **about,
             "rounds": list(about["rounds"]),
+            "unlabelled_validation": list(self.unlabelled_validation),
             "waiting": list(self.waiting),
             "gone": list(self.gone),
             "in_no_fold": list(self.in_no_fold),
@@ -151,6 +164,7 @@ def status_of(
         ),
         labelled=len(have - fixed),
         validation=len(fixed),
+        unlabelled_validation=tuple(sorted(fixed & unlabelled)),
         waiting=tuple(name for name in chosen if name in unlabelled),
         gone=tuple(name for name in chosen if name not in there),
         in_no_fold=tuple(sorted(have - split - left_out)) if folds else (),

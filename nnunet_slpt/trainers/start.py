@@ -187,7 +187,7 @@ def check_other_folds(
     plans: Mapping[str, Any],
     dataset_json: Mapping[str, Any],
 ) -> None:
-    """Refuse to train a fold that makes the folds beside it useless.
+    """Refuse to train a fold that makes trained folds useless: those beside it, and its own until it ends.
 
     nnU-Net keeps one ``plans.json`` and one ``dataset.json`` for all folds of a model, those of the training
     that began last, and builds the network that predicts with each of them by these.
@@ -200,11 +200,11 @@ def check_other_folds(
         dataset_json: the dataset.
 
     Raises:
-        CheckpointError: a fold beside it was trained for another network or other labels.
+        CheckpointError: a trained fold is of another network, or of other labels.
     """
-    others = sorted(
-        {file.parent.name for file in folder.parent.glob("fold_*/checkpoint_*.pth")} - {folder.name}
-    )
+    others = {file.parent.name for file in folder.parent.glob("fold_*/checkpoint_*.pth")} - {folder.name}
+    if (folder / "checkpoint_final.pth").exists():
+        others.add(folder.name)
     there = [json_of(folder.parent / name) for name in ("plans.json", "dataset.json")]
     if not others or None in there:
         return
@@ -214,9 +214,9 @@ def check_other_folds(
     changed = [f"{key}: got {now[key]}, there {then[key]}" for key in now if now[key] != then[key]]
     if changed:
         raise CheckpointError(
-            f"{folder.parent} holds {', '.join(others)} of a model that this fold does not fit, and nnU-Net "
-            f"predicts with one network for all folds: {'; '.join(changed)}. Set these back, give the "
-            "plans another name (nnUNetv2_train -p), or move the trained model to another place."
+            f"{folder.parent} holds {', '.join(sorted(others))} of a model that this training does not fit, "
+            f"and nnU-Net predicts with one network for all folds: {'; '.join(changed)}. Set these back, "
+            "give the plans another name (nnUNetv2_train -p), or move the trained model to another place."
         )
 
 

@@ -3,7 +3,7 @@
 Reads preprocessed data, writes nothing. Must not import the networks.
 """
 
-__all__ = ["check_cases", "check_folder", "check_numbers", "foreground_frequency"]
+__all__ = ["check_cases", "check_folder", "check_numbers", "foreground_frequency", "labels_left_out"]
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -17,7 +17,7 @@ from nnunetv2.training.dataloading.nnunet_dataset import nnUNetBaseDataset
 from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from torch import Tensor
 
-from nnunet_slpt.datasets import UNLABELLED, dataset_folder, read_cases
+from nnunet_slpt.datasets import UNLABELLED, Case, dataset_folder, read_cases
 from nnunet_slpt.errors import DatasetError, some
 from nnunet_slpt.host_conventions import FEWEST_CASES, FINGERPRINT_FILE, HOST_FOLDS, SPLIT_FILE
 
@@ -183,12 +183,30 @@ def _remedy(missing: Collection[str], unlabelled: Collection[str]) -> str:
     )
 
 
+def labels_left_out(dataset: str, available: Collection[str]) -> str | None:
+    """A warning of labels from which no training learns, since they came after the preprocessing.
+
+    Args:
+        dataset: its name.
+        available: identifiers of all preprocessed cases.
+    """
+    missing = sorted({case.name for case in _raw_cases(dataset) if case.labelled} - {*available})
+    if not missing:
+        return None
+    return (
+        f"WARNING: {len(missing)} labelled case(s) are not preprocessed, so nothing is learned from them: "
+        f"{some(missing)}. Run nnunet_slpt_preprocess -d {dataset} and start again."
+    )
+
+
 def _without_label(dataset: str) -> list[str]:
-    """The cases of a raw dataset that have no label; none where the raw data is not at hand."""
+    return [case.name for case in _raw_cases(dataset) if not case.labelled]
+
+
+def _raw_cases(dataset: str) -> list[Case]:
+    """None where the raw data is not at hand."""
     with suppress(DatasetError):
-        return [
-            case.name for case in read_cases(dataset_folder(dataset), hide_labels=False) if not case.labelled
-        ]
+        return read_cases(dataset_folder(dataset), hide_labels=False)
     return []
 
 

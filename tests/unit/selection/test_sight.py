@@ -163,3 +163,12 @@ def test_folds_from_before_a_round_are_told(
     for fold in before:
         os.utime(model.checkpoints[fold], (MADE_AT - 1, MADE_AT - 1))
     assert sight.folds_before(round_of(model={"sha256": sha256}), MADE_AT) == told
+
+
+@pytest.mark.parametrize(("age", "told"), [(-1, False), (1, True)])
+def test_a_newer_tuning_on_all_cases_is_told_of(sight: Sight, model: FakeModel, age: int, told: bool) -> None:
+    of_all = model.folder / "fold_all" / "checkpoint_final.pth"
+    of_all.parent.mkdir()
+    of_all.touch()
+    os.utime(of_all, (MADE_AT + 1 + age, MADE_AT + 1 + age))
+    assert ("fold_all is newer: -f all looks with it" in sight.in_words()) == told

@@ -78,17 +78,24 @@ def test_the_rounds_are_told():
         ([], [], POOL, "Choose the first cases: nnunet_slpt_select"),
         ([], POOL[:1], POOL, "-m MODEL_FOLDER -strategy kmeans"),
         ([], POOL[:2], POOL, "kmeans; or train fold all, then choose with the tuned model: nnunet_slpt_sel"),
-        (ROUNDS, [], POOL, "Label the 19 cases that wait (to_annotate.csv"),
+        (ROUNDS, [], POOL, "Label what waits, 19 cases (to_annotate.csv"),
         (ROUNDS, POOL[:20], POOL, "then choose the next"),
-        (ROUNDS, POOL, POOL, "every case is labelled"),
-        ([], POOL, POOL, "every case is labelled"),
-        (ROUNDS, [], POOL[:20], "Label the 19 cases"),
+        (ROUNDS, POOL, POOL, "Every case is labelled, nothing is left to choose: preprocess"),
+        ([], POOL, POOL, "Every case is labelled, nothing is left to choose: preprocess"),
+        (ROUNDS, [], POOL[:20], "Label what waits, 19 cases"),
     ],
 )
 def test_it_says_what_to_do_next(rounds, labelled, pool, advice):
     status = status_of(rounds, labelled, pool, [])
     assert advice in status.next_step
     assert status.text().endswith(f"Next: {status.next_step}")
+
+
+def test_a_validation_case_without_label_is_told_before_a_training_fails():
+    status = status_of(ROUNDS, POOL[:39], POOL, one_fold(POOL[:38], POOL[38:]))
+    assert status.unlabelled_validation == (POOL[39],)
+    assert "Validation: 2, 1 without label (Fall 39)\n" in status.text()
+    assert status.next_step.startswith("Label the validation cases, take the labels in")
 
 
 def test_without_rounds_it_says_so():
@@ -130,5 +137,5 @@ def test_programs_get_all_of_it():
         "waiting": 3,
     }
     assert about["in_no_fold"] == POOL[:3]
-    counts = {"labelled", "validation", "waiting", "gone", "in_no_fold", "left"}
+    counts = {"labelled", "validation", "unlabelled_validation", "waiting", "gone", "in_no_fold", "left"}
     assert about.keys() == counts | {"rounds", "next_step"}

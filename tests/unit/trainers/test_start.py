@@ -131,5 +131,8 @@ def test_a_fold_beside_which_others_would_be_of_no_use_is_refused(
     dataset = DATASET | ({"labels": labels} if labels else {})
     with pytest.raises(CheckpointError, match=f"fold_1 .*{words}.*another name"):
         check_other_folds(fold, "2d", config, plans, dataset)
-    (tmp_path / "fold_1").rename(tmp_path / "fold_0")  # alone, it may be trained anew
+    (tmp_path / "fold_1").rename(fold)  # what a training begun anew would make useless until it ends
+    with pytest.raises(CheckpointError, match="fold_0 of a model"):
+        check_other_folds(fold, "2d", config, plans, dataset)
+    (fold / "checkpoint_final.pth").rename(fold / "checkpoint_latest.pth")  # it never ended
     check_other_folds(fold, "2d", config, plans, dataset)

@@ -14,7 +14,12 @@ from small_models import about, write_raw
 from nnunet_slpt.datasets import UNLABELLED
 from nnunet_slpt.errors import DatasetError
 from nnunet_slpt.trainers import training_cases
-from nnunet_slpt.trainers.training_cases import check_cases, check_folder, foreground_frequency
+from nnunet_slpt.trainers.training_cases import (
+    check_cases,
+    check_folder,
+    foreground_frequency,
+    labels_left_out,
+)
 
 
 def dataset(locations: dict[str, dict[Any, list[int]]]) -> Any:
@@ -161,3 +166,16 @@ def test_the_meta_prompts_patches_are_drawn_from_the_seed_and_nothing_else(
     assert not torch.equal(drawn(1), first)
     np.random.seed(7)
     assert np.random.rand() == after
+
+
+def test_labels_that_came_after_preprocessing_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = write_raw(tmp_path / "Dataset001_A", about(), cases=3, labelled=2)
+    monkeypatch.setenv("nnUNet_raw", str(raw.parent))
+    told = labels_left_out(raw.name, ["case_0"])
+    assert told is not None
+    assert "1 labelled case(s) are not preprocessed" in told
+    assert ": case_1. Run nnunet_slpt_preprocess -d Dataset001_A" in told
+    assert labels_left_out(raw.name, ["case_0", "case_1"]) is None
+    assert labels_left_out("Dataset002_NoRawData", ["case_0"]) is None
