@@ -44,7 +44,7 @@ METHODS_TABLES = {
         ("hippocampus_small_300", 5, "slpt", PARTS_OF_ALL),
     ],
     "heart_baselines": [("heart_small_300", 4, "slpt_k1", BASELINES)],
-    "heart_ablation": [("heart_small_300", 4, "slpt_k1", PARTS_OF_ONE)],
+    "heart_ablation": [("heart_small_300_capped", 4, "slpt_k1", PARTS_OF_ONE)],
 }
 # Block of the page on evidence → its table over all budgets: comparison, what to compare with, the others.
 BUDGETS_TABLES = {
@@ -72,7 +72,10 @@ PRETRAINED = (
     "pretrained on, labelled cases",
 )
 # Block of the page on strategies → comparison, method.
-CAMPAIGNS = {"campaigns": ("heart_small_300", "slpt"), "lesion_campaigns": ("lesions_second_300", "slpt")}
+CAMPAIGNS = {
+    "campaigns": ("heart_small_300_capped", "slpt"),
+    "lesion_campaigns": ("lesions_second_300", "slpt"),
+}
 
 
 def step_table(reports: list[dict[str, Any]]) -> str:
