@@ -76,11 +76,15 @@ def test_a_variant_changes_what_it_is_named_after_and_predicts(
     assert task.predicted().shape == (20, 22, 24)
 
 
-def test_a_class_is_trained_by_itself_or_with_the_others(task: Any, pretrained: Path) -> None:
-    for jointly, passes in ((False, [["organ"], ["lesion"]]), (True, [["organ", "lesion"]])):
-        trainer = tune(task, pretrained, jointly=jointly)
-        assert trainer.punet.groups == passes
-        assert task.predicted().shape == (20, 22, 24)
+@pytest.mark.parametrize(
+    ("jointly", "passes"), [(False, [["organ"], ["lesion"]]), (True, [["organ", "lesion"]])]
+)
+def test_a_class_is_trained_by_itself_or_with_the_others(
+    task: Any, pretrained: Path, jointly: bool, passes: list[list[str]]
+) -> None:
+    trainer = tune(task, pretrained, jointly=jointly)
+    assert trainer.punet.groups == passes
+    assert task.predicted().shape == (20, 22, 24)
 
 
 def test_where_one_pass_serves_all_classes_each_has_the_loss_that_it_would_have_alone(
