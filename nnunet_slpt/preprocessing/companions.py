@@ -6,7 +6,6 @@ Must not touch the preprocessed cases, the raw dataset or a split file, about wh
 __all__ = ["split_notes", "write_companions"]
 
 import filecmp
-import json
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from nnunet_slpt.datasets.fingerprint import extract_fingerprint
 from nnunet_slpt.datasets.image_checks import find_reader
 from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.errors import some
-from nnunet_slpt.files import back_up, move, remove, replace_json, write_json
+from nnunet_slpt.files import back_up, json_of, move, remove, replace_json, write_json
 from nnunet_slpt.host_conventions import FINGERPRINT_FILE, SPLIT_FILE
 from nnunet_slpt.preprocessing.store import OWN_FOLDER
 
@@ -75,9 +74,9 @@ def split_notes(home: Path, cases: Sequence[Case]) -> list[str]:
         cases: that are preprocessed.
     """
     try:
-        folds = json.loads((home / SPLIT_FILE).read_text(encoding="utf-8"))
+        folds = json_of(home / SPLIT_FILE)
         split = {name for fold in folds for part in ("train", "val") for name in fold[part]}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return []  # there is none, or it is another program's business
     names = {case.name for case in cases}
     unlabelled = {case.name for case in cases if not case.labelled}

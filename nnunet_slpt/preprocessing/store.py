@@ -6,12 +6,11 @@ all. Must not import torch or nnU-Net.
 
 __all__ = ["OWN_FOLDER", "Record", "Store"]
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from nnunet_slpt.files import move, remove, write_json
+from nnunet_slpt.files import json_of, move, remove, write_json
 from nnunet_slpt.preprocessing.stamps import Stamp
 
 OWN_FOLDER = "slpt_preprocessing"
@@ -64,14 +63,12 @@ class Store:
 
     def read(self, case: str) -> Record | None:
         """What is known of a case; ``None`` if nothing is."""
+        content = json_of(self._record(case))
         try:
-            content = json.loads(self._record(case).read_text(encoding="utf-8"))
             stamps = [{k: Stamp(**v) for k, v in content[part].items()} for part in ("inputs", "outputs")]
             return Record(content["recipe"], *stamps) if content["format"] == FORMAT else None
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
-            return None  # damaged from outside: writing is atomic; the case is made again
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None  # no record, or one damaged from outside: writing is atomic; the case is made again
 
     def write(self, case: str, record: Record) -> None:
         """Remember a case.
