@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 import torch
 from monai.networks.nets.swin_unetr import SwinUNETR
 from nnunetv2.training.loss.compound_losses import DC_and_BCE_loss
-from step import WARMUP, peak_of, seconds, spread
+from step import WARMUP, peak_of, peak_told_by, seconds, spread
 from torch import nn
 
 from nnunet_slpt.networks.punet import LabelPUNet
@@ -122,10 +121,7 @@ def measure(device: str, repeats: int) -> dict[str, Any]:
 
 def peak_mib(variant: str, device: str) -> int | None:
     """Peak memory of a variant beyond that of building it, in a process of its own; ``None`` if not known."""
-    command = [sys.executable, __file__, "--memory-of", variant, "--device", device]
-    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # stderr says why it failed
-    peak = json.loads(done.stdout.splitlines()[-1])
-    return None if peak is None else round(peak)
+    return peak_told_by([sys.executable, __file__, "--memory-of", variant, "--device", device])
 
 
 def measure_memory(variant: str, device: str) -> float | None:

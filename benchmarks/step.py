@@ -186,7 +186,11 @@ def spread(values: list[float]) -> dict[str, float]:
 
 def peak_mib(name: str, variant: str, args: argparse.Namespace) -> int | None:
     """Peak memory of a variant beyond that of building it, in a process of its own; ``None`` if not known."""
-    command = [sys.executable, __file__, "--memory-of", name, variant, *_flags(args)]
+    return peak_told_by([sys.executable, __file__, "--memory-of", name, variant, *_flags(args)])
+
+
+def peak_told_by(command: list[str]) -> int | None:
+    """What a process of its own found by ``peak_of``, the JSON in its last line, in whole MiB."""
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)  # stderr says why it failed
     peak = json.loads(done.stdout.splitlines()[-1])
     return None if peak is None else round(peak)
