@@ -11,7 +11,6 @@ from collections.abc import Collection, Iterator
 import numpy as np
 from nnunetv2.preprocessing.normalization.map_channel_name_to_normalization import get_normalization_scheme
 
-from nnunet_slpt.config import PLANS_KEY
 from nnunet_slpt.errors import ArchitectureError
 from nnunet_slpt.host_conventions import SPLIT_FILE
 from nnunet_slpt.label_outputs import has_regions
@@ -19,7 +18,7 @@ from nnunet_slpt.networks import check_architecture
 from nnunet_slpt.networks.punet.network import trained_classes
 from nnunet_slpt.planners.comparison import Check, Comparison, Finding, in_words, next_choice
 from nnunet_slpt.planners.old_plans import are_old
-from nnunet_slpt.pretrained import check_no_lora, pretrained_heads, shared_heads
+from nnunet_slpt.pretrained import check_no_lora, origin_of, pretrained_heads, shared_heads
 
 NO_CLASS = ("background", "ignore")
 FAR_SPACING = 1.5  # a voxel's edge that is longer or shorter by more than this factor
@@ -49,7 +48,7 @@ def architecture(comparison: Comparison) -> Iterator[Finding]:
             "error",
             "architecture",
             "this PUNet was tuned with adapters, which a next tuning would have no place for.",
-            f"Plan from its pretraining{_origin(comparison)}.",
+            f"Plan from its pretraining{origin_of(comparison.model.plans)}.",
         )
     if comparison.settings.get("previous_stage") is not None:
         yield Finding(
@@ -139,16 +138,11 @@ def labels(comparison: Comparison) -> Iterator[Finding]:
             "note",
             "labels",
             "the model was tuned with prompts, which stay behind with their heads: all heads start anew.",
-            f"To start from heads, plan from the network that it was tuned in{_origin(comparison)}.",
+            "To start from heads, plan from the network that it was tuned in"
+            f"{origin_of(comparison.model.plans)}.",
         )
     if "ignore" in here:
         yield Finding("note", "labels", "voxels with the ignore label teach nothing.")
-
-
-def _origin(comparison: Comparison) -> str:
-    """Of a tuned model: behind a comma, the checkpoint that it was tuned from, if the plans tell."""
-    origin = (comparison.model.plans.get(PLANS_KEY) or {}).get("pretrained_checkpoint")
-    return f", {origin}" if origin else ""
 
 
 def labelled_cases(comparison: Comparison) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ __all__ = [
     "list_differences",
     "load_backbone",
     "model_folder",
+    "origin_of",
     "pretrained_heads",
     "read_checkpoint",
     "read_model",
@@ -30,7 +31,7 @@ from nnunet_slpt.pretrained.backbone import (
     pretrained_heads,
     shared_heads,
 )
-from nnunet_slpt.pretrained.checkpoint import Pretrained, read_checkpoint
+from nnunet_slpt.pretrained.checkpoint import Pretrained, origin_of, read_checkpoint
 from nnunet_slpt.pretrained.mismatch import list_differences
 from nnunet_slpt.pretrained.model import CHECKPOINTS, Model, check_unpacked, model_folder, read_model
 from nnunet_slpt.pretrained.stem import adapted_stem, stem_name

@@ -12,11 +12,10 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from nnunet_slpt.config import PLANS_KEY
 from nnunet_slpt.errors import ArchitectureError
 from nnunet_slpt.host_conventions import HEADS
 from nnunet_slpt.label_outputs import Labels, head_rows
-from nnunet_slpt.pretrained.checkpoint import Pretrained
+from nnunet_slpt.pretrained.checkpoint import Pretrained, origin_of
 from nnunet_slpt.pretrained.mismatch import describe_mismatch, list_differences
 from nnunet_slpt.pretrained.stem import adapted_stem, stem_name
 
@@ -106,10 +105,9 @@ def check_no_lora(pretrained: Pretrained) -> None:
         ArchitectureError: it did.
     """
     if any(ADDED_TO_WEIGHTS in name for name in pretrained.weights):
-        origin = (pretrained.plans.get(PLANS_KEY) or {}).get("pretrained_checkpoint")
         raise ArchitectureError(
             f"{pretrained.path} was tuned with LoRA, and a next tuning has no place for what that added to "
-            f"its weights. Start from the network that it was tuned in{f', {origin}' if origin else ''}."
+            f"its weights. Start from the network that it was tuned in{origin_of(pretrained.plans)}."
         )
 
 

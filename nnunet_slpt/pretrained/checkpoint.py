@@ -3,7 +3,7 @@
 Must not import the networks. Never writes a file.
 """
 
-__all__ = ["Pretrained", "read_checkpoint"]
+__all__ = ["Pretrained", "origin_of", "read_checkpoint"]
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from nnunet_slpt.config import PLANS_KEY
 from nnunet_slpt.errors import CheckpointError
 from nnunet_slpt.label_outputs import Labels
 from nnunet_slpt.pretrained.stem import stem_name
@@ -54,6 +55,16 @@ class Pretrained:
         """The labels it was trained for."""
         labels: Labels = self.dataset_json.get("labels", {})
         return labels
+
+
+def origin_of(plans: Mapping[str, Any]) -> str:
+    """Behind a comma, for a message, the checkpoint that a model was tuned from; empty if nothing tells it.
+
+    Args:
+        plans: of the model.
+    """
+    origin = (plans.get(PLANS_KEY) or {}).get("pretrained_checkpoint")
+    return f", {origin}" if origin else ""
 
 
 def read_checkpoint(path: str | Path) -> Pretrained:
