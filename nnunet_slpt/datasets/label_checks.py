@@ -40,6 +40,11 @@ NOT_COLOURED = (
     "PIL.Image.fromarray(numpy.array(PIL.Image.open(FILE))).save(FILE)"
 )
 
+ORDER_HINT = (
+    ' Beside "labels" it needs "regions_class_order": for each region, in the order of "labels", the value '
+    "that a segmentation gets there, such as [1, 2, 3]; later ones win over earlier ones."
+)
+
 
 @dataclass(frozen=True)
 class LabelValues:
@@ -68,6 +73,7 @@ class LabelValues:
         except Exception as error:  # it asserts
             raise DatasetError(
                 f"nnU-Net does not understand the labels in dataset.json ({error}). Correct the file."
+                + (ORDER_HINT if "regions_class_order" in str(error) else "")
             ) from error
         ignore = manager.ignore_label
         numbers = {name: tuple(int(one) for one in np.atleast_1d(value)) for name, value in labels.items()}

@@ -9,7 +9,7 @@ __all__ = ["CHECKPOINTS", "Model", "check_unpacked", "model_folder", "read_model
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -228,14 +228,24 @@ def _the_model(root: Place, source: Path, configuration: str | None) -> Place:
     if len(chosen) == 1:
         return chosen[0]
     if not found:
-        raise CheckpointError(f"There is no model in {source}; {LAYOUT}. Pass such a folder or its zip.")
-    hint = (
-        "pass -c CONFIGURATION" if source.is_file() else "pass the folder of one of them, or -c CONFIGURATION"
-    )
+        inside = Path(source).absolute()
+        fold = inside.name.removeprefix("fold_")
+        remedy = f"-m {inside.parent} -f {fold}" if inside.name != fold else "such a folder or its zip"
+        raise CheckpointError(f"There is no model in {source}; {LAYOUT}. Pass {remedy}.")
     wanted = f" of {configuration}" if configuration else ""
     raise CheckpointError(
-        f"{source} holds {len(chosen)} models{wanted} among these: {names}. Expected one; {hint}."
+        f"{source} holds {len(chosen)} models{wanted} among these: {names}. Expected one; "
+        f"{_remedy(source, chosen or found)}."
     )
+
+
+def _remedy(source: Path, several: Sequence[Place]) -> str:
+    """How to name one of several models."""
+    configurations = {_name(one, source).split("__")[-1] for one in several}
+    one_of_them = "the folder of one of them"
+    if source.is_file():
+        one_of_them += ", as nnUNetv2_install_pretrained_model_from_zip makes it"
+    return f"pass {one_of_them}{', or -c CONFIGURATION' if len(configurations) > 1 else ''}"
 
 
 def _the_checkpoint(folder: Place, source: Path, fold: str | None, checkpoint: str | None) -> str:

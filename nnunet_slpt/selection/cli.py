@@ -74,6 +74,9 @@ def _undo(arguments: argparse.Namespace) -> int:
     undone = store.undo(force=arguments.force)
     there = "is as before it" if store.split_file.exists() else "is not there any more, as before it"
     print(f"Took back round {undone.number} of {len(undone.chosen)} cases; {store.split_file} {there}.")
+    changed = store.undone(undone.number, store.split_file.name)
+    if arguments.force and changed.exists():
+        print(f"The split file as it was found is {changed} now.")
     opened = store.undone(undone.number, OPEN)
     if opened.exists():
         print(

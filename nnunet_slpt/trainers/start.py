@@ -112,6 +112,12 @@ def load_pretrained(network: FrozenNetwork, config: TrainingConfig) -> tuple[Pre
             "This trainer tunes a pretrained network and got none. Pass its checkpoint: "
             "nnUNetv2_train ... -pretrained_weights .../fold_X/checkpoint_final.pth"
         )
+    if not Path(config.pretrained_checkpoint).exists():
+        raise CheckpointError(
+            f"There is no checkpoint {config.pretrained_checkpoint}, which the plans "
+            f'("{PLANS_KEY}", "pretrained_checkpoint") or -pretrained_weights name. Put it back there, or '
+            "name it where it is now."
+        )
     pretrained = read_checkpoint(config.pretrained_checkpoint)
     load_backbone(network, pretrained, config.stem)
     found = base_hash(network.frozen_state())

@@ -134,7 +134,11 @@ REFUSED = [
         ["got none", "Pass its checkpoint", PASSED],
     ),
     (nothing_to_continue, CheckpointError, ["got none", PASSED]),
-    (recorded_weights_are_gone, CheckpointError, ["no checkpoint", "gone.pth", "Pass the file"]),
+    (
+        recorded_weights_are_gone,
+        CheckpointError,
+        ["no checkpoint", "gone.pth", '"slpt", "pretrained_checkpoint"', "Put it back"],
+    ),
     (no_such_file, CheckpointError, ["no checkpoint", "gone.pth", "Pass the file"]),
     (a_folder, CheckpointError, ["is a folder, expected a checkpoint file", "Pass the file"]),
     (corrupt, CheckpointError, ["pretrained.pth (1584 bytes)", "cannot be read", "download it again"]),

@@ -87,7 +87,11 @@ def test_undo_and_status(campaign: Campaign, capsys: pytest.CaptureFixture[str])
     assert main(["-d", "801", "--undo", "--dry_run"]) == 2
     assert "--undo is given with --dry_run" in capsys.readouterr().err
     assert campaign.chosen(0) == told["waiting"]
-    assert main(["-d", "801", "--undo"]) == 0
+    campaign.task.splits_file.write_text("somebody's")
+    assert main(["-d", "801", "--undo", "--force"]) == 0
+    kept = campaign.home / "undone_00_round_00_splits_final.json"
+    assert f"as it was found is {kept} now" in capsys.readouterr().out
+    assert kept.read_text() == "somebody's"
     assert campaign.task.splits_file.read_bytes() == before
     assert not list(campaign.home.glob(ROUNDS))
 

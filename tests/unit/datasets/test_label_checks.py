@@ -108,6 +108,8 @@ def test_values_of_regions_and_of_nonsense():
     assert (VALUES.known, VALUES.ignore, list(VALUES.classes)) == ((0, 1, 2, 3), 3, ["organ", "lesion"])
     with pytest.raises(DatasetError, match="does not understand"):
         LabelValues.of({"labels": {"organ": 1}})
+    with pytest.raises(DatasetError, match=r'does not understand.*needs "regions_class_order".*\[1, 2, 3\]'):
+        LabelValues.of({"labels": regions})
 
 
 def test_headers(tmp_path):

@@ -69,6 +69,20 @@ def test_several_models_are_named(model: Path) -> None:
         read_model(model.parent)
 
 
+def test_where_the_configuration_does_not_choose_it_is_not_named(model: Path, tmp_path: Path) -> None:
+    shutil.copytree(model, model.parent / "nnUNetTrainer__nnUNetPlans__2d")
+    shutil.copytree(model, model.parent / "nnUNetTrainerLong__nnUNetPlans__3d_fullres")
+    with pytest.raises(CheckpointError, match=r"holds 3 models.*-c CONFIGURATION\."):
+        read_model(model.parent)
+    with pytest.raises(CheckpointError, match=r"holds 2 models of 3d_fullres.*the folder of one of them\."):
+        read_model(model.parent, configuration="3d_fullres")
+
+
+def test_a_fold_is_told_how_it_is_named(model: Path) -> None:
+    with pytest.raises(CheckpointError, match=rf"no model in .*fold_all;.* Pass -m {model} -f all\."):
+        read_model(model / "fold_all")
+
+
 def test_the_configuration_chooses_among_several(model: Path) -> None:
     shutil.copytree(model, model.parent / "nnUNetTrainer__nnUNetPlans__2d")
     assert read_model(model.parent, configuration="3d_fullres").name == MODEL_NAME
