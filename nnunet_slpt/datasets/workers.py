@@ -68,10 +68,11 @@ class Workers:
                 yield item, answer
 
     def _answers(self, work: Callable[[Item], Answer], items: Sequence[Item]) -> Iterator[Answer]:
-        start, done = time.monotonic(), 0
+        done, start = 0, 0.0
         while done < len(items) and not self._worth_it(time.monotonic() - start, done, len(items)):
             yield work(items[done])
             done += 1
+            start = start or time.monotonic()  # the first one imports what all need, so it tells nothing
         if done == len(items):
             return
         try:
@@ -84,10 +85,12 @@ class Workers:
             ) from error
 
     def _worth_it(self, seconds: float, done: int, items: int) -> bool:
+        """Whether others shall do the rest, by the seconds that all but the first took."""
         if self.processes <= 1 or items - done <= 1:
             return False
-        left = seconds / done * (items - done) if done else 0.0
-        return self._pool is not None or left > START_SECONDS
+        if self._pool is not None:
+            return True
+        return done > 1 and seconds / (done - 1) * (items - done) > START_SECONDS
 
     def _started(self, items: int) -> ProcessPoolExecutor:
         if self._pool is None:

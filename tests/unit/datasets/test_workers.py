@@ -22,7 +22,7 @@ from nnunet_slpt.datasets import workers
 
 workers.START_SECONDS = 0.0
 with workers.Workers(2) as several:
-    list(several.each(math.sqrt, [1.0, 4.0, 9.0], ""))
+    list(several.each(math.sqrt, [1.0, 4.0, 9.0, 16.0], ""))
     print(*(child.pid for child in multiprocessing.active_children()), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -39,6 +39,15 @@ def test_little_work_is_done_here():
     with Workers(8) as workers:
         pids = {pid for _, pid in workers.each(_pid, NUMBERS, "")}
     assert pids == {os.getpid()}
+
+
+def test_the_first_item_which_imports_is_not_what_the_others_will_take(monkeypatch):
+    monkeypatch.setattr(module, "START_SECONDS", 0.5)
+    with Workers(2) as workers:
+        assert workers.answers(time.sleep, [0.3, 0.0, 0.0, 0.0], "") == [None] * 4
+        assert workers._pool is None
+        assert workers.answers(time.sleep, [0.0, 0.3, 0.0, 0.0], "") == [None] * 4
+        assert workers._pool is not None
 
 
 def _pid(_):
