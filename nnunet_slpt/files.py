@@ -59,7 +59,7 @@ def written_whole(file: Path) -> Iterator[Path]:
         yield part
         with part.open("rb+") as stream:
             os.fsync(stream.fileno())
-        if file.exists():
+        with suppress(OSError):  # it is new, or on a shared drive that lets nobody change that
             shutil.copymode(file, part)
         part.replace(file)
     except OSError as error:

@@ -45,6 +45,7 @@ UNNUMBERED = "image files without a channel number"
 OTHER_ENDING = "files with another ending than dataset.json's file_ending"
 NO_IMAGE = "labels without an image"
 BROKEN = "links to nowhere"
+RESERVED = "names of cases that end in _seg"
 REMEDIES = {
     TWICE: "Expected each case once; move one of the two away, or correct dataset.json.",
     LACKING: "Expected NAME_0000{ending} and so on, one for each of the {channels} channel_names in "
@@ -55,6 +56,8 @@ REMEDIES = {
     NO_IMAGE: "Expected labelsTr/NAME{ending} for imagesTr/NAME_0000{ending}; add the images, rename the "
     "labels, or move them away.",
     BROKEN: "Expected files; fetch what the links point to, or move them away.",
+    RESERVED: "nnU-Net keeps NAME_seg for the segmentation of NAME and never trains on such a case; rename "
+    "images and label.",
 }
 Problems = defaultdict[str, list[str]]  # what is wrong, a key of REMEDIES → who; or case → what it lacks
 Images = dict[int, Path]  # channel → file
@@ -154,6 +157,7 @@ def read_cases(folder: Path, hide_labels: bool, incomplete: bool = False) -> lis
         raise DatasetError(f"{folder / 'imagesTr'} {got}, expected NAME_0000{ending}. Copy the images there.")
     labels = {name: folder / "labelsTr" / f"{name}{ending}" for name in found} | labels
     _check_channels(cases, channels, ending, problems, lacking)
+    problems[RESERVED] = sorted(name for name in cases if name.endswith("_seg"))
     if not incomplete:
         problems[LACKING] = [file for files in lacking.values() for file in files]
     if not hide_labels:

@@ -42,12 +42,10 @@ def lesion_scores(truth: Mask, prediction: Mask) -> LesionScores:
         truth: (Y, X) or (Z, Y, X).
         prediction: of the same shape.
     """
-    dice = _dice_of_pairs(*_components(truth), *_components(prediction))
-    dice[dice < FOUND_FROM_DICE] = 0
-    rows, columns = linear_sum_assignment(dice, maximize=True)
-    matched = dice[rows, columns]
+    (of_truth, there), (of_prediction, predicted) = _components(truth), _components(prediction)
+    dice = _dice_of_pairs(of_truth, of_prediction, (there + 1, predicted + 1))
+    matched = dice[linear_sum_assignment(dice, maximize=True)]
     found = int((matched > 0).sum())
-    there, predicted = dice.shape
     return LesionScores(
         dice=_share(float(matched.sum()), there + predicted - found),
         precision=_share(found, predicted),
@@ -62,14 +60,23 @@ def _components(mask: Mask) -> tuple[NDArray[np.integer], int]:
 
 
 def _dice_of_pairs(
-    truth: NDArray[np.integer], there: int, prediction: NDArray[np.integer], predicted: int
+    truth: NDArray[np.integer], prediction: NDArray[np.integer], numbers: tuple[int, int]
 ) -> NDArray[np.float64]:
-    """The Dice of every true with every predicted lesion, (there, predicted)."""
+    """The Dice of each true with each predicted lesion, 0 where they do not match.
+
+    Rows and columns are of those lesions alone that match any other: of specks there may be thousands.
+    """
     inside = (truth > 0) | (prediction > 0)
-    pairs = np.ravel_multi_index((truth[inside], prediction[inside]), (there + 1, predicted + 1))
-    table = np.bincount(pairs, minlength=(there + 1) * (predicted + 1)).reshape(there + 1, predicted + 1)
-    sizes = table.sum(1)[1:, None] + table.sum(0)[None, 1:]
-    return np.asarray(2 * table[1:, 1:] / sizes)
+    codes = np.ravel_multi_index((truth[inside], prediction[inside]), numbers)
+    codes, overlap = np.unique(codes, return_counts=True)
+    pairs = np.unravel_index(codes, numbers)
+    sizes = [np.bincount(of, overlap)[of] for of in pairs]
+    dice = 2 * overlap / sum(sizes)
+    match = (pairs[0] > 0) & (pairs[1] > 0) & (dice >= FOUND_FROM_DICE)
+    rows, columns = (np.unique(of[match], return_inverse=True)[1] for of in pairs)
+    table = np.zeros((rows.max(initial=-1) + 1, columns.max(initial=-1) + 1))
+    table[rows, columns] = dice[match]
+    return table
 
 
 def _share(part: float, whole: int) -> float | None:

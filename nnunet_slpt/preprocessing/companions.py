@@ -8,6 +8,7 @@ __all__ = ["split_notes", "write_companions"]
 import filecmp
 import shutil
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -103,5 +104,7 @@ def _set_aside_labels(home: Path, kept: Collection[Path], say: Say) -> None:
 def _copy_labels(place: Path, labels: Mapping[Path, Path], anew: Collection[Path]) -> None:
     for copy, label in labels.items():
         if copy in anew or not copy.is_file() or not filecmp.cmp(label, copy):  # asks size and time first
-            shutil.copy2(label, place / copy.name)
+            shutil.copyfile(label, place / copy.name)
+            with suppress(OSError):  # on some shared drives; then it is compared byte by byte the next time
+                shutil.copystat(label, place / copy.name)
             move(place / copy.name, copy)

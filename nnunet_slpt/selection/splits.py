@@ -3,11 +3,21 @@
 Knows names alone, no images and no labels. Must not import torch or nnU-Net.
 """
 
-__all__ = ["Fold", "check_known", "fixed_validation", "make_split", "read_names", "read_split", "split_text"]
+__all__ = [
+    "Fold",
+    "check_known",
+    "fixed_validation",
+    "make_split",
+    "read_names",
+    "read_split",
+    "spelled_as",
+    "split_text",
+]
 
 import csv
 import difflib
 import json
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +31,7 @@ from nnunet_slpt.host_conventions import FEWEST_CASES, HOST_FOLDS
 SPLIT_FORMAT = 'nnU-Net\'s: [{"train": [names], "val": [names]}, ...]'
 SPLIT_REMEDY = "Correct it, or move it away and name the validation cases with --val."
 NAMES_FORMAT = "a JSON list of names, or a text file with one name a line"
+GUESSED = 5  # unknown names for which a similar one is looked for: as many as an error names, for it is slow
 NAMES_REMEDY = "Names go without channel number and file ending."
 
 
@@ -154,8 +165,25 @@ def read_names(file: Path, known: Collection[str]) -> tuple[str, ...]:
     twice = _twice(content)
     if twice:
         raise SelectionError(f"{file} names {len(twice)} case(s) twice: {some(twice)}. Name each once.")
-    check_known(content, known, str(file))
-    return tuple(sorted(content))
+    names = [spelled_as(name, known) for name in content]
+    check_known(names, known, str(file))
+    return tuple(sorted(names))
+
+
+def spelled_as(name: str, known: Collection[str]) -> str:
+    """The known name that reads the same: macOS hands out an umlaut in two parts, other systems in one.
+
+    Args:
+        name: as it was found.
+        known: names of cases.
+
+    Returns:
+        It; the name itself if it is known, or if none reads the same, or several.
+    """
+    if name in known or name.isascii():
+        return name
+    same = [one for one in known if unicodedata.normalize("NFC", one) == unicodedata.normalize("NFC", name)]
+    return same[0] if len(same) == 1 else name
 
 
 def check_known(
@@ -176,10 +204,10 @@ def check_known(
     if not unknown:
         return
     listed = sorted(known)
-    words = []
-    for name in unknown:
+    words = [*map(repr, unknown)]
+    for number, name in enumerate(unknown[:GUESSED]):
         close = difflib.get_close_matches(name, listed, n=1)
-        words.append(f"{name!r}" + (f" (did you mean {close[0]!r}?)" if close else ""))
+        words[number] += f" (did you mean {close[0]!r}?)" if close else ""
     raise SelectionError(
         f"{source} names {len(unknown)} case(s) that the dataset has not: {some(words)}. It has "
         f"{len(listed)} cases, {some(listed, 3)}. {remedy}"

@@ -51,7 +51,7 @@ class Status:
         gone: names of the cases that were chosen and that the dataset no longer has; these do not wait.
         in_no_fold: names of the labelled cases that the split file does not name, if there is one; without
             those that the last round excluded.
-        left: how many cases can still be chosen.
+        left: how many cases can still be chosen, without those that the last round excluded.
     """
 
     rounds: tuple[RoundStatus, ...]
@@ -168,7 +168,7 @@ def status_of(
         waiting=tuple(name for name in chosen if name in unlabelled),
         gone=tuple(name for name in chosen if name not in there),
         in_no_fold=tuple(sorted(have - split - left_out)) if folds else (),
-        left=len(unlabelled - fixed - {*chosen}),
+        left=len(unlabelled - fixed - left_out - {*chosen}),
     )
 
 

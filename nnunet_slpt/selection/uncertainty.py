@@ -13,7 +13,7 @@ __all__ = [
     "voxel_maps",
 ]
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -54,18 +54,18 @@ class Near:
     foreground: Tensor
 
     @classmethod
-    def of(cls, labels: Tensor) -> "Near":
+    def of(cls, masks: Iterable[Tensor]) -> "Near":
         """Found once for all measures.
 
         Args:
-            labels: (C, *S) booleans, what is predicted as each foreground class or region.
+            masks: (*S) booleans each, what is predicted as a foreground class or region.
         """
-        foreground = torch.zeros_like(labels[0])
+        foreground = torch.zeros((), dtype=torch.bool)
         each = []
-        for one in labels:
-            if one.any():
-                near = _with_rim(one)
-                foreground |= near
+        for mask in masks:
+            if mask.any():
+                near = _with_rim(mask)
+                foreground = foreground | near
                 each.append(_places(near))
         return cls(tuple(each), _places(foreground))
 
@@ -78,17 +78,15 @@ def case_uncertainty(logits: Tensor, regions: bool) -> CaseUncertainty:
         regions: classes overlap: sigmoid instead of softmax.
     """
     maps = voxel_maps(logits, regions)
-    labels = _segment(maps["probability"], regions, 0.5)
-    near = Near.of(_with_what_few_prompts_see(labels, logits, regions))
+    near = Near.of(_shown(masks) for masks in _masks(maps, logits.shape[1], regions))
     scores = {
         f"{measure}/{how}": aggregate(maps[measure], near, how)
         for measure in MEASURES
         for how in AGGREGATIONS
     }
-    scores["prompt_dice"] = prompt_dice(logits, regions)
-    sizes = labels.flatten(1).sum(1)
-    sums = torch.stack([(maps["entropy"] * one).sum() for one in labels])
-    return CaseUncertainty(scores, torch.where(sizes > 0, sums / sizes, torch.nan).numpy())
+    scores["prompt_dice"] = _prompt_dice(masks[1:] for masks in _masks(maps, logits.shape[1], regions))
+    of_classes = [maps["entropy"][masks[0]].mean() for masks in _masks(maps, logits.shape[1], regions)]
+    return CaseUncertainty(scores, torch.stack(of_classes).numpy())  # the mean of none is NaN
 
 
 def voxel_maps(logits: Tensor, regions: bool) -> dict[str, Tensor]:
@@ -107,14 +105,16 @@ def voxel_maps(logits: Tensor, regions: bool) -> dict[str, Tensor]:
         regions: classes overlap: sigmoid instead of softmax.
 
     Returns:
-        The three maps (*S), and ``probability``, Y (C, *S); float32.
+        The three maps (*S), float32; and ``segmentations``, (1 + K, *S) numbers of classes, for regions
+        (1 + K, C, *S) booleans: of the mean, then of each prompt.
 
     References:
         SLPT (arXiv:2308.04911), section 2.3. BALD: Houlsby et al. (arXiv:1112.5745), equation 2.
     """
     prompts, channels, *grid = logits.shape
     flat = logits.reshape(prompts, channels, -1)
-    parts = [_maps_of(part, regions) for part in torch.split(flat, VOXELS_AT_ONCE // channels, dim=-1)]
+    at_once = max(1, VOXELS_AT_ONCE // channels)
+    parts = [_maps_of(part, regions) for part in torch.split(flat, at_once, dim=-1)]
     joined = {name: torch.cat([part[name] for part in parts], -1) for name in parts[0]}
     return {name: values.reshape(*values.shape[:-1], *grid) for name, values in joined.items()}
 
@@ -127,7 +127,8 @@ def _maps_of(logits: Tensor, regions: bool) -> dict[str, Tensor]:
     intra = _entropy(probability, regions).mean(0)
     total = _entropy(mean[None], regions)[0]
     inter = (total - intra).clamp_min(0)
-    return {"intra_prompt": intra, "inter_prompt": inter, "entropy": total, "probability": mean}
+    segmentations = torch.cat([_segment(mean[None], regions, 0.5), _segment(logits, regions, 0.0)])
+    return {"intra_prompt": intra, "inter_prompt": inter, "entropy": total, "segmentations": segmentations}
 
 
 def _entropy(probability: Tensor, regions: bool) -> Tensor:
@@ -138,53 +139,52 @@ def _entropy(probability: Tensor, regions: bool) -> Tensor:
     return of_each.sum(1)
 
 
-def prompt_dice(logits: Tensor, regions: bool) -> float:
+def _segment(values: Tensor, regions: bool, threshold: float) -> Tensor:
+    """Logits or probabilities (K, C, voxels) to classes (K, voxels); regions lie above a threshold."""
+    return values > threshold if regions else values.argmax(1).to(torch.int16)
+
+
+def _masks(maps: Mapping[str, Tensor], channels: int, regions: bool) -> Iterator[Tensor]:
+    """Class by class, for all at once would not fit in memory: (1 + K, *S) booleans of each but background.
+
+    Args:
+        maps: as of ``voxel_maps``.
+        channels: of the logits.
+        regions: classes overlap.
+    """
+    segmentations = maps["segmentations"]
+    if regions:
+        yield from segmentations.unbind(1)
+    else:
+        yield from (segmentations == number for number in range(1, channels))
+
+
+def _shown(masks: Tensor) -> Tensor:
+    """Where the mean has a class; if it has it nowhere, where any prompt predicts it.
+
+    A lesion that one of three prompts sees is not in their mean, and is what should be looked at.
+
+    Args:
+        masks: (1 + K, *S).
+    """
+    return masks[0] if masks[0].any() else masks[1:].any(0)
+
+
+def _prompt_dice(classes: Iterable[Tensor]) -> float:
     """1 - Dice between two prompts' segmentations: the mean over pairs and over classes that either has.
 
     0 if there is one prompt, or no foreground at all.
 
     Args:
-        logits: (K, C, *S).
-        regions: classes overlap.
+        classes: (K, *S) booleans of each.
     """
-    masks = _segment_each(logits, regions).flatten(2)
     losses = []
-    for one, other in combinations(masks, 2):
-        size = one.sum(1) + other.sum(1)
-        overlap = 2 * (one & other).sum(1)
-        losses.append((1 - overlap / size)[size > 0])
-    every = torch.cat(losses) if losses else torch.zeros(0)
-    return float(every.mean()) if every.numel() else 0.0
-
-
-def _segment_each(logits: Tensor, regions: bool) -> Tensor:
-    """The K segmentations: logits (K, C, *S) to booleans (K, foreground classes, *S)."""
-    return torch.stack([_segment(one, regions, 0.0) for one in logits])
-
-
-def _segment(values: Tensor, regions: bool, threshold: float) -> Tensor:
-    """Logits or probabilities (C, *S) to booleans (foreground classes, *S); regions lie above a threshold."""
-    if regions:
-        return values > threshold
-    classes = torch.arange(1, values.shape[0]).view(-1, *[1] * (values.ndim - 1))
-    return values.argmax(0) == classes
-
-
-def _with_what_few_prompts_see(labels: Tensor, logits: Tensor, regions: bool) -> Tensor:
-    """The mean's segmentation, and for a class that it has nowhere, what any prompt predicts as it.
-
-    A lesion that one of three prompts sees is not in their mean, and is what should be looked at.
-
-    Args:
-        labels: (C, *S) booleans, of the mean.
-        logits: (K, channels, *S).
-        regions: classes overlap.
-    """
-    nowhere = ~labels.flatten(1).any(1)
-    if not nowhere.any():
-        return labels
-    of_any = _segment_each(logits, regions).any(0)
-    return labels | of_any & nowhere.view(-1, *[1] * (labels.ndim - 1))
+    for masks in classes:
+        sizes = [int(mask.sum()) for mask in masks]
+        for (one, here), (other, there) in combinations(zip(masks, sizes, strict=True), 2):
+            if here + there:
+                losses.append(1 - 2 * int((one & other).sum()) / (here + there))
+    return sum(losses) / len(losses) if losses else 0.0
 
 
 def _with_rim(mask: Tensor) -> Tensor:

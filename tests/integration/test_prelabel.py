@@ -15,6 +15,7 @@ from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
 from nnunet_slpt.errors import FileError
 from nnunet_slpt.selection.cli import main
+from nnunet_slpt.selection.handover import prelabel
 
 DATASET = "Dataset801_Tiny"
 QUICK = ("-device", "cpu", "-npp", "0", "-nps", "1", "--disable_tta")
@@ -152,6 +153,26 @@ def test_refused_with_nothing_written(
     assert words in capsys.readouterr().err
     assert not campaign.task.splits_file.exists()
     assert not list(campaign.home.glob("round_*"))
+
+
+def test_what_is_saved_while_the_network_looks_stays(
+    campaign: Campaign, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert campaign.select("-n", 2, "-strategy", "random", "--prelabel") == 0
+    corrected = campaign.opened / f"{campaign.chosen()[0]}.nii.gz"
+    predict = prelabel.predict
+
+    def while_somebody_saves(*arguments: Any) -> Any:
+        corrected.write_bytes(b"a morning's work")
+        return predict(*arguments)
+
+    monkeypatch.setattr(prelabel, "predict", while_somebody_saves)
+    capsys.readouterr()
+    assert campaign.select("--prelabel", model=campaign.task.ordinary_model()) == 0
+    assert corrected.read_bytes() == b"a morning's work"
+    told = capsys.readouterr().out
+    assert "Wrote pre-labels of 1 cases" in told
+    assert f"somebody has changed them: {campaign.chosen()[0]}" in told
 
 
 def test_afterwards_again_and_undone(campaign: Campaign, capsys: pytest.CaptureFixture[str]) -> None:

@@ -87,6 +87,16 @@ def test_others_may_read_it_as_any_new_file_or_as_the_one_before(tmp_path):
     assert stat.S_IMODE(old.stat().st_mode) == 0o660
 
 
+def test_a_shared_drive_may_not_let_permissions_be_changed(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chmod", refuse)
+    for content in (b"1", b"2"):
+        files.write_bytes(tmp_path / "file", content)
+    assert (tmp_path / "file").read_bytes() == b"2"
+
+
 def test_a_full_disk_leaves_the_file_as_it_was(tmp_path):
     file = tmp_path / "a b.json"
     files.write_bytes(file, b"old")

@@ -49,13 +49,14 @@ def collect(asked: Collection) -> Collected:
     if not asked.dry_run:
         _check_writable(deliveries, desk)
     with nullcontext() if asked.dry_run else desk.store.exclusive():
-        examiner = Examiner(desk, asked.allow_empty, asked.overwrite)
+        # Looked at anew: another call may have ended since, and its labels are not to be replaced unasked.
+        examiner = Examiner(Desk.as_left(asked.dataset), asked.allow_empty, asked.overwrite)
         findings = [examiner.examine(one) for one in tqdm(deliveries, "labels", unit="file")]
         mark_duplicates(findings, examiner)
-        collected = Collected(tuple(findings), desk.waiting, asked.dry_run)
+        collected = Collected(tuple(findings), examiner.desk.waiting, asked.dry_run)
         if not asked.dry_run:
             _store(collected.taken, examiner)
-            write_reports(collected, desk.store)
+            write_reports(collected, examiner.desk.store)
     return collected
 
 
@@ -71,8 +72,9 @@ def _store(taken: Sequence[Finding], examiner: Examiner) -> None:
     for found in taken:
         case = examiner.desk.cases[found.case]
         contents = _contents(found, examiner)
-        if case.label.exists():
-            files.back_up(case.label, kept / case.label.name)
+        for name in contents:
+            if (there := case.label.parent / name).exists():
+                files.back_up(there, kept / name)
         write_label_files(contents, case.label.parent)
 
 

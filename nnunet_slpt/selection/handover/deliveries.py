@@ -12,6 +12,7 @@ from pathlib import Path
 from nnunet_slpt.datasets.cases import without_ending
 from nnunet_slpt.errors import DatasetError
 from nnunet_slpt.selection.handover.prelabel import UNSURE
+from nnunet_slpt.selection.splits import spelled_as
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def find_deliveries(folder: Path, cases: Collection[str]) -> list[Delivery]:
     if not folder.is_dir():
         raise DatasetError(f"-i is {folder}, which is no folder. Expected one with the finished labels.")
     found = [
-        Delivery(file, without_ending(file.name))
+        Delivery(file, spelled_as(without_ending(file.name), cases))
         for file in sorted(folder.iterdir())
         if file.is_file() and not file.name.startswith(".") and without_ending(file.name) != file.name
     ]

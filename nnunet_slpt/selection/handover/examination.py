@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from nnunet_slpt import files
-from nnunet_slpt.datasets.cases import Case
+from nnunet_slpt.datasets.cases import Case, without_ending
 from nnunet_slpt.datasets.geometry import Geometry, geometry_of
 from nnunet_slpt.datasets.image_checks import ImageReader, find_reader, read_file
 from nnunet_slpt.datasets.label_checks import (
@@ -151,7 +151,7 @@ class Examiner:
                 f"{self.desk.raw.name} has no case {found.case!r}. Expected a name such as "
                 f"{next(iter(self.desk.cases))}, without channel number; rename the file.{hint}"
             )
-        ending = found.file.name[len(found.case) :]
+        ending = found.file.name.removeprefix(without_ending(found.file.name))
         known = getattr(type(self.reader), "supported_file_endings", [ending])
         if ending.lower() not in known:
             raise DatasetError(

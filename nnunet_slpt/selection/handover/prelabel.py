@@ -115,6 +115,9 @@ def write_prelabels(sight: Sight, store: RoundStore, number: int, names: Sequenc
     seen = sight.model.preprocess(images, sight.request.preprocessing)
     for name, image, properties in tqdm(seen, "prelabels", len(images), unit="case"):
         labels, unsure = predict(image, properties, sight.model.predictor)
+        if _is_begun(f"{name}{ending}", opened, predicted):  # since this call began
+            begun.append(name)
+            continue
         label = label_files(_translated(labels, to_ours), properties, writer, f"{name}{ending}")
         percent = np.rint(unsure).astype(np.uint8)
         # As predicted first: where the annotators' file is missing, the next call writes both again.
@@ -122,10 +125,11 @@ def write_prelabels(sight: Sight, store: RoundStore, number: int, names: Sequenc
         write_label_files(label, predicted)
         write_label_files(label, opened)
         write_label_files(label_files(percent, properties, writer, f"{name}{UNSURE}{ending}"), opened)
-    if images:
+    written = [name for name in names if name not in begun]
+    if written:
         _write_worklist(store, opened, predicted)
-        _write_model([name for name, _ in images], _about(sight, to_ours), predicted, earlier)
-    _tell(sight, to_ours, len(images), begun, opened, say)
+        _write_model(written, _about(sight, to_ours), predicted, earlier)
+    _tell(sight, to_ours, len(written), begun, opened, say)
 
 
 def is_as_written(file: Path, predicted: Path) -> bool:

@@ -1,9 +1,13 @@
 """Lesions: found, missed and imagined ones, fragments, contact at corners, flat images, nothing at all."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
 
+from nnunet_slpt.evaluation import lesions
 from nnunet_slpt.evaluation.lesions import LesionScores, lesion_scores
 
 
@@ -39,6 +43,16 @@ def test_matching_is_best_in_sum() -> None:
     prediction = blobs(slice(4, 17), slice(18, 22))
     # The first prediction overlaps both lesions, the second only the second one.
     assert lesion_scores(truth, prediction).recall == 1
+
+
+def test_specks_that_match_nothing_take_no_room() -> None:
+    truth, specks = np.zeros((2, 60, 60, 60), bool)
+    truth[::20, ::20, ::20] = True
+    specks[1::2, ::2, ::2] = True
+    with mock.patch.object(lesions, "linear_sum_assignment", wraps=linear_sum_assignment) as assignment:
+        assert lesion_scores(truth, specks) == LesionScores(0, 0, 0)
+        assert lesion_scores(truth, specks | truth).recall == 1
+    assert [call.args[0].shape for call in assignment.call_args_list] == [(0, 0), (27, 27)]
 
 
 def test_corners_are_contact() -> None:

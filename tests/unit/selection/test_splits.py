@@ -6,6 +6,7 @@ import pytest
 from batchgenerators.utilities.file_and_folder_operations import load_json, save_json
 
 from nnunet_slpt.errors import FileError, SelectionError
+from nnunet_slpt.selection import splits
 from nnunet_slpt.selection.splits import (
     Fold,
     check_known,
@@ -13,6 +14,7 @@ from nnunet_slpt.selection.splits import (
     make_split,
     read_names,
     read_split,
+    spelled_as,
     split_text,
 )
 
@@ -162,6 +164,16 @@ def test_other_lists_are_refused(tmp_path, content, words):
     assert str(file) in str(error.value)
 
 
-def test_of_many_unknown_names_a_few_are_shown():
+def test_of_many_unknown_names_a_few_are_shown(monkeypatch):
+    looked_for = []
+    monkeypatch.setattr(splits.difflib, "get_close_matches", lambda name, *_, **__: looked_for.append(name))
     with pytest.raises(SelectionError, match=r"--val names 9 case.* and 4 more\."):
         check_known([f"x{number}" for number in range(9)], {"a"}, "--val")
+    assert looked_for == ["x0", "x1", "x2", "x3", "x4"]  # it is slow
+
+
+def test_an_umlaut_in_two_parts_is_the_same_name(tmp_path):
+    whole, parts = "M\u00fcller", "Mu\u0308ller"
+    assert read_names(write(tmp_path / "names.txt", f"{parts}\n"), {whole, "Miller"}) == (whole,)
+    assert spelled_as(parts, {whole, parts}) == parts
+    assert spelled_as(parts, {"Muller"}) == parts

@@ -124,6 +124,11 @@ def test_an_excluded_case_is_missed_in_no_fold():
     assert status_of(excluding, POOL[:20], POOL, one_fold(POOL[1:19], POOL[19:20])).in_no_fold == ()
 
 
+def test_an_excluded_case_is_not_left_to_choose():
+    excluding = [ROUNDS[0], replace(ROUNDS[1], excluded=(POOL[0], *POOL[20:39]))]
+    assert status_of(excluding, [], POOL, []).left == 1
+
+
 def test_programs_get_all_of_it():
     status = status_of(ROUNDS, POOL[:3], POOL, one_fold([], POOL[39:]))
     about = status.as_json()

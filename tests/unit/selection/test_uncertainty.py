@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from nnunet_slpt.selection import uncertainty
 from nnunet_slpt.selection.uncertainty import (
@@ -17,7 +19,6 @@ from nnunet_slpt.selection.uncertainty import (
     Near,
     aggregate,
     case_uncertainty,
-    prompt_dice,
     voxel_maps,
 )
 
@@ -83,6 +84,28 @@ def test_working_in_parts_changes_nothing(regions: bool, monkeypatch: pytest.Mon
         torch.testing.assert_close(values, whole[name])
 
 
+class Largest(TorchDispatchMode):
+    """The most values that a new tensor has."""
+
+    def __init__(self, given: Tensor) -> None:
+        super().__init__()
+        self.given, self.values = given.untyped_storage().data_ptr(), 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if isinstance(made, Tensor) and made.untyped_storage().data_ptr() != self.given:
+            self.values = max(self.values, made.numel())
+        return made
+
+
+def test_many_classes_take_no_more_memory_than_their_predictions(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = torch.randn(3, 50, 12, 12, 12)
+    monkeypatch.setattr(uncertainty, "VOXELS_AT_ONCE", 50 * 40)
+    with Largest(given) as largest:
+        case_uncertainty(given, regions=False)
+    assert largest.values == 4 * 12**3  # a number for each voxel, of the mean and of each prompt
+
+
 def test_half_precision_logits_give_finite_numbers() -> None:
     extreme = logits().half() * 1000
     scores = case_uncertainty(extreme, regions=False).scores
@@ -102,14 +125,14 @@ def test_prompt_dice_is_one_minus_the_mean_dice_of_pairs(regions: bool) -> None:
         for a, b in ((0, 1), (0, 2), (1, 2))
         for c in range(masks.shape[1])
     ]
-    assert prompt_dice(given, regions) == pytest.approx(np.mean(losses))
+    assert case_uncertainty(given, regions).scores["prompt_dice"] == pytest.approx(np.mean(losses))
 
 
 def test_prompt_dice_without_any_foreground_is_zero() -> None:
     background = torch.zeros(3, 2, 4, 4)
     background[:, 0] = 5
-    assert prompt_dice(background, regions=False) == 0
-    assert prompt_dice(logits(prompts=1), regions=False) == 0
+    assert case_uncertainty(background, regions=False).scores["prompt_dice"] == 0
+    assert case_uncertainty(logits(prompts=1), regions=False).scores["prompt_dice"] == 0
 
 
 def test_a_class_is_scored_over_the_voxels_predicted_as_it() -> None:
@@ -165,7 +188,8 @@ def test_rims_that_are_found_once_give_the_same_bits(grid: tuple[int, ...], regi
     given[:, 0] += 2 * (not regions)  # sparse
     maps = voxel_maps(given, regions)
     scores = case_uncertainty(given, regions).scores
-    labels = uncertainty._segment(maps["probability"], regions, 0.5)
+    mean = probabilities(given, regions).mean(0)
+    labels = mean > 0.5 if regions else torch.stack([mean.argmax(0) == one for one in (1, 2)])
     assert labels.any()
     for measure in MEASURES:
         for how in ("classes", "foreground"):

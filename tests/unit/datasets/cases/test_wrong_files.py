@@ -113,3 +113,8 @@ def test_a_picture_beside_a_label_does_no_harm(tiny, folder):
 def test_a_link_to_nowhere_is_named(tiny, folder, place):
     (folder / place).symlink_to(folder / "absent.nii.gz")
     assert f"1 links to nowhere: {place}. Expected files; fetch" in tiny.refused()
+
+
+def test_a_name_that_nnunet_keeps_for_segmentations_is_refused(tiny):
+    tiny.touch("imagesTr/a_seg_0000.nii.gz")
+    assert "1 names of cases that end in _seg: a_seg. nnU-Net keeps NAME_seg" in tiny.refused()
