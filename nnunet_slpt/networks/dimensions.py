@@ -56,7 +56,7 @@ def modulate(x: Tensor, change: Tensor) -> Tensor:
         (B, C, *S).
     """
     # CUDA's autocast interpolates in single precision, and features would stay so from here on.
-    gain, shift = resize(change, x.shape[2:]).to(x.dtype).chunk(2, 1)
+    gain, shift = (resize(half, x.shape[2:]).to(x.dtype) for half in change.chunk(2, 1))
     return torch.addcmul(x + shift, x, gain)
 
 

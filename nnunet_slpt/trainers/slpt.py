@@ -93,6 +93,11 @@ class nnUNetTrainerSLPT(TuningTrainer):
         super().initialize()
         if self.was_initialized:
             self.prompted.follow_normalisations()
+            if self.is_ddp:
+                # Its constructor has sent the buffers round, and no pass changes them. The first pass would
+                # do so again, in inference too, where a rank without a case to validate takes no part.
+                network: Any = self.network
+                network.require_forward_param_sync = False
 
     def get_tr_and_val_datasets(self) -> tuple[Any, Any]:
         """As nnU-Net, after a look at the training cases; the meta prompt starts from their foreground."""
@@ -149,7 +154,7 @@ class nnUNetTrainerSLPT(TuningTrainer):
         chosen = self.config.prompts_of_step(self.steps)
         self.steps += 1
         views = batch["data"].to(self.device, non_blocking=True)
-        targets = _levels(batch["target"])
+        targets = [level.to(self.device, non_blocking=True) for level in _levels(batch["target"])]
         self.optimizer.zero_grad(set_to_none=True)
         losses = []
         with self.without_sync():
@@ -161,9 +166,10 @@ class nnUNetTrainerSLPT(TuningTrainer):
             self.backward(share * self.config.weight_diversity * diversity_loss(leaves))
             for k in chosen:
                 view = k % views.shape[1]  # there may be one for all prompts
-                target = [level[:, view].to(self.device, non_blocking=True) for level in targets]
+                target = [level[:, view] for level in targets]
                 with self.autocast():
-                    output = self.network(views[:, view], prompt=k, prompts=leaves)
+                    # Laid out as any batch: to torch.compile other strides are another graph.
+                    output = self.network(views[:, view].contiguous(), prompt=k, prompts=leaves)
                     value = self.prompt_losses[k](
                         output, target if self.enable_deep_supervision else target[0]
                     )

@@ -82,12 +82,13 @@ def at_same_place(
     inside = torch.ones(len(values), *grid, dtype=torch.bool, device=values.device)
     for place in axes:
         inside &= (place >= 0) & (place <= 1)
+    # The outer half of a border voxel belongs to the view as well. (MPS lacks the padding that does this.)
+    half_voxels = [0.5 / size for size in values.shape[2:]]
+    axes = [place.clamp(half, 1 - half) for place, half in zip(axes, half_voxels, strict=True)]
     # torch counts from -1 to 1 and names the last axis first.
     points = torch.stack([(2 * place - 1).expand_as(inside) for place in reversed(axes)], dim=-1)
     values = at_least_single(values)
-    # "border": the outer half of a border voxel belongs to the view as well.
-    there = functional.grid_sample(values, points.to(values), padding_mode="border", align_corners=False)
-    return there, inside[:, None]
+    return functional.grid_sample(values, points.to(values), align_corners=False), inside[:, None]
 
 
 def _places(box: Box, other: Box, grid: Sequence[int], device: torch.device) -> list[torch.Tensor]:

@@ -123,14 +123,14 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
     def _losses(self, batch: dict[str, Any]) -> Iterator[Tensor]:
         """The terms of the loss, each a graph of its own."""
         images = batch["data"].to(self.device, non_blocking=True)
-        label_map = batch["target"].to(self.device, non_blocking=True)
         with self.autocast():
             assignment = self.supervision.loss(images, self.inference_allowed_mirroring_axes or ())
         yield self.config.weight_assignment * assignment
         for name in self.config.concurrent:
-            target = self.classes.target(label_map, [name])
+            target = self.classes.target(batch["target"], [name])
             if target[:, -1].all():  # nobody has annotated any of it
                 continue
+            target = target.to(self.device, non_blocking=True)
             with self.autocast():
                 logits = self.network(images, [name])
                 value = self.loss(logits, target[:, :1], ~target[:, 1:])

@@ -44,7 +44,7 @@ class SelfSupervision:
         self.teacher = Teacher(body)
         self.hidden = hidden
         self.prototypes = prototypes
-        self.cosines: list[float] = []
+        self.cosines: list[Tensor] = []
 
     def loss(self, images: Tensor, mirrored: Sequence[int] = ()) -> Tensor:
         """How far the student's assignment is from the teacher's.
@@ -74,9 +74,9 @@ class SelfSupervision:
         Of the teacher's features as they are: standardised, the least residue would look like a structure.
         Near 1 all features are alike: the body has collapsed.
         """
-        mean = sum(self.cosines) / max(len(self.cosines), 1)
+        mean = torch.stack(self.cosines).mean() if self.cosines else torch.zeros(())
         self.cosines = []
-        return mean
+        return float(mean)
 
     def _halves(self, size: Sequence[int]) -> list[int]:
         """Half of the patch along each axis, or all of it where the strides do not divide the half."""
@@ -88,7 +88,7 @@ class SelfSupervision:
         return [max(1, min(self.prototypes, size // VOXELS_A_PROTOTYPE)) for size in halves]
 
     def check_patch(self) -> None:
-        """Refuse a patch that leaves one prototype: every assignment to it is right.
+        """Refuse a patch that leaves one prototype, to which every assignment is right, or one deepest voxel.
 
         Raises:
             ConfigError: it does.
@@ -102,10 +102,16 @@ class SelfSupervision:
                 f"{2 * VOXELS_A_PROTOTYPE} voxels or more along some axis. Plan a larger patch, or set "
                 "weight_assignment to 0 for no self-supervision."
             )
+        if tuple(halves) == self.body.plan.total_stride:
+            raise ConfigError(
+                f"A patch of {' x '.join(map(str, patch))} voxels is too small: the student sees "
+                f"{' x '.join(map(str, halves))} of it, one voxel in the deepest stage, and expected are two "
+                "or more. Plan a larger patch."
+            )
 
 
 @torch.no_grad()
-def mean_cosine(features: Tensor) -> float:
+def mean_cosine(features: Tensor) -> Tensor:
     """The mean cosine of two voxels' features within a sample, as the head compares them with tokens.
 
     Args:
@@ -113,7 +119,7 @@ def mean_cosine(features: Tensor) -> float:
     """
     directions = functional.normalize(features.float(), dim=1).flatten(2)
     # The squared length of the mean direction is the mean over all pairs.
-    return float(directions.mean(2).square().sum(1).mean())
+    return directions.mean(2).square().sum(1).mean()
 
 
 def _standardised(features: Tensor) -> Tensor:

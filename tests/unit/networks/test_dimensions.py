@@ -85,3 +85,11 @@ def test_resizing_in_3d_is_torchs_trilinear_interpolation(grid: tuple[int, ...])
     torch.testing.assert_close(ours, expected)
     gradients = [torch.autograd.grad(resized.square().sum(), x)[0] for resized in (ours, expected)]
     torch.testing.assert_close(*gradients)
+
+
+def test_what_a_modulation_keeps_for_its_gradient_is_the_input_and_the_gain():
+    x, change = torch.randn(2, 3, 8, 8, requires_grad=True), torch.randn(2, 6, 2, 2, requires_grad=True)
+    kept = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda one: kept.append(one.untyped_storage()) or one, id):
+        modulate(x, change)
+    assert sum({one.data_ptr(): len(one) for one in kept}.values()) <= 2 * x.untyped_storage().nbytes()

@@ -68,6 +68,8 @@ def one_rank(rank: int, folder: str, images: torch.Tensor, kind: str) -> None:
     with among_ranks(rank, 2, folder):
         build, backward = KINDS[kind]
         network = DistributedDataParallel(build())
+        network.require_forward_param_sync = False  # as SLPT's trainer, or a lone forward pass would wait
+        assert not network.will_sync_module_buffers()
         with network.no_sync():
             backward(network, images.chunk(2)[rank])
         lone = nn.Parameter(torch.zeros(1))

@@ -157,7 +157,7 @@ def test_the_mean_cosine_is_that_of_all_pairs() -> None:
 
 def test_it_is_that_of_the_batches_since_the_last_call() -> None:
     supervision = SelfSupervision(body_of(2), hidden=0.3, prototypes=4)
-    supervision.cosines = [0.2, 0.4]
+    supervision.cosines = [torch.tensor(0.2), torch.tensor(0.4)]
     assert supervision.likeness() == pytest.approx(0.3)
     assert supervision.cosines == []
 
@@ -170,3 +170,11 @@ def test_a_patch_of_one_prototype_is_refused(patch: tuple[int, ...], refused: bo
             supervision.check_patch()
     else:
         supervision.check_patch()
+
+
+def test_a_patch_of_one_deepest_voxel_is_refused() -> None:
+    strides = [[1, 1], [4, 4], [4, 4]]
+    small, large = (network(axes=2, strides=strides, patch_size=(size, 32)).body for size in (32, 64))
+    with pytest.raises(ConfigError, match="32 x 32 voxels is too small: the student sees 16 x 16 of it, one"):
+        SelfSupervision(small, 0.3, 4).check_patch()
+    SelfSupervision(large, 0.3, 4).check_patch()
