@@ -58,6 +58,20 @@ class PUNetConfig(_OfClasses):
     tuned: str = "tokens"
     jointly: bool = False
 
+    @classmethod
+    def from_plans(cls, plans: Mapping[str, Any]) -> "PUNetConfig":
+        """As of every training.
+
+        Raises:
+            ConfigError: they are plans to pretrain a PUNet, too.
+        """
+        if PUNetPretrainConfig.wrote(plans):
+            raise ConfigError(
+                "These plans pretrain a PUNet (nnUNetTrainerPUNetPretrain). To tune what was pretrained make "
+                "plans from it: nnunet_slpt_plan -d DATASET -m MODEL"
+            )
+        return super().from_plans(plans)
+
     @property
     def tokens_inside(self) -> bool:
         """Whether the body takes tokens, too, where its plans say."""
@@ -102,7 +116,7 @@ class PUNetPretrainConfig(_OfClasses):
 
     @staticmethod
     def wrote(plans: Mapping[str, Any]) -> bool:
-        """Whether these are the plans of a model that a pretraining has left."""
+        """Whether these are the plans of a pretraining."""
         return "concurrent" in (plans.get(PLANS_KEY) or {})
 
 

@@ -85,6 +85,8 @@ def axes(examined: Examined) -> Iterator[Finding]:
 def field_of_view(examined: Examined) -> Iterator[Finding]:
     """Images that are small beside the patch once they have the model's spacing."""
     target, patch = examined.target, examined.patch
+    if target.flat and len(patch) == 3:
+        return  # which is an error of its own
     sizes = resampled(
         target.spacings_mm, target.shapes, examined.settings["spacing"], examined.plans["transpose_forward"]
     )[:, -len(patch) :]

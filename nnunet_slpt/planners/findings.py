@@ -197,7 +197,7 @@ def mirroring(comparison: Comparison) -> Iterator[Finding]:
 
 def dimensions(comparison: Comparison) -> Iterator[Finding]:
     """2D against 3D."""
-    flat = bool((comparison.target.shapes[:, 0] == 1).all())
+    flat = comparison.target.flat
     axes = len(comparison.settings["patch_size"])
     if flat and axes == 3:
         yield Finding(

@@ -156,6 +156,11 @@ class Target:
         """(cases, 3): voxels of every image without its empty rim."""
         return np.array(self.fingerprint["shapes_after_crop"], dtype=np.int64)
 
+    @property
+    def flat(self) -> bool:
+        """Whether every image is a single slice."""
+        return bool((self.shapes[:, 0] == 1).all())
+
 
 def _read_fingerprint(file: Path) -> dict[str, Any]:
     try:

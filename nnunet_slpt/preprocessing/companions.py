@@ -18,6 +18,7 @@ from nnunet_slpt.datasets.image_checks import find_reader
 from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.errors import some
 from nnunet_slpt.files import back_up, json_of, move, remove, replace_json, write_json
+from nnunet_slpt.hidden_labels import hides_labels
 from nnunet_slpt.host_conventions import FINGERPRINT_FILE, SPLIT_FILE
 from nnunet_slpt.preprocessing.store import OWN_FOLDER
 
@@ -81,8 +82,10 @@ def split_notes(home: Path, cases: Sequence[Case]) -> list[str]:
         return []  # there is none, or it is another program's business
     names = {case.name for case in cases}
     unlabelled = {case.name for case in cases if not case.labelled}
+    hidden = "are preprocessed and not in it: no round has chosen them (--hide_labels), so train no fold all"
+    outside = "are preprocessed and not in it, so only fold all trains on them"
     notes = {
-        "are preprocessed and not in it, so only fold all trains on them": sorted(names - split),
+        hidden if hides_labels(home) else outside: sorted(names - split),
         "are in it and have no label, so only fold all can train until they have one": sorted(split - names),
         "are in it without a label, so its folds can only pretrain": sorted(split & unlabelled),
     }

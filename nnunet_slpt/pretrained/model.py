@@ -224,7 +224,6 @@ def _the_model(root: Place, source: Path, configuration: str | None) -> Place:
     found = _models(root)
     fitting = [one for one in found if _name(one, source).endswith(f"__{configuration}")]
     chosen = fitting if len(found) > 1 and configuration else found
-    names = ", ".join(_name(one, source) for one in found)
     if len(chosen) == 1:
         return chosen[0]
     if not found:
@@ -232,10 +231,11 @@ def _the_model(root: Place, source: Path, configuration: str | None) -> Place:
         fold = inside.name.removeprefix("fold_")
         remedy = f"-m {inside.parent} -f {fold}" if inside.name != fold else "such a folder or its zip"
         raise CheckpointError(f"There is no model in {source}; {LAYOUT}. Pass {remedy}.")
-    wanted = f" of {configuration}" if configuration else ""
+    several, wanted = chosen or found, f" of {configuration}" if configuration else ""
+    names = ", ".join(str(one).removeprefix(str(source)).strip("/\\") for one in several)
     raise CheckpointError(
-        f"{source} holds {len(chosen)} models{wanted} among these: {names}. Expected one; "
-        f"{_remedy(source, chosen or found)}."
+        f"{source} holds {len(chosen)} models{wanted}; there {'is' if chosen else 'are only'} {names}. "
+        f"Expected one; {_remedy(source, several)}."
     )
 
 

@@ -213,7 +213,7 @@ def _add_model(group: Any) -> None:
     )
     add("-tr", default="nnUNetTrainerSLPT", help="trainer (default: nnUNetTrainerSLPT)")
     add("-p", default="nnUNetPlans", help="plans (default: nnUNetPlans)")
-    add("-c", default="3d_fullres", help="configuration (default: 3d_fullres)")
+    add("-c", help="configuration (default: 3d_fullres, or the only one that there is)")
     add("-f", nargs="+", metavar="FOLD", help="folds (default: all there are)")
     add("-chk", default="checkpoint_final.pth", help="checkpoint (default: checkpoint_final.pth)")
     add("-device", default="cuda", choices=DEVICES, help="where the network runs (default: cuda)")

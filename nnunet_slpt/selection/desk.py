@@ -18,6 +18,7 @@ from nnunet_slpt.datasets import (
     read_dataset_json,
 )
 from nnunet_slpt.errors import SelectionError
+from nnunet_slpt.hidden_labels import HIDE_LABELS
 from nnunet_slpt.selection.round_store import RoundStore
 from nnunet_slpt.selection.rounds import Round
 from nnunet_slpt.selection.splits import Fold, fixed_validation, read_names, read_split
@@ -63,7 +64,7 @@ class Desk:
             SLPTError: the dataset or its rounds cannot be read.
         """
         rounds = cls.of(dataset, hide_labels=True).rounds
-        return cls.of(dataset, bool(rounds) and rounds[-1].mode == "hide_labels", incomplete)
+        return cls.of(dataset, bool(rounds) and rounds[-1].mode == HIDE_LABELS, incomplete)
 
     @cached_property
     def dataset_json(self) -> dict[str, Any]:
@@ -83,7 +84,7 @@ class Desk:
     @property
     def mode(self) -> str:
         """As rounds call it."""
-        return "hide_labels" if self.hide_labels else "prospective"
+        return HIDE_LABELS if self.hide_labels else "prospective"
 
     def validation(self, file: Path | None) -> frozenset[str]:
         """Names of the cases that are never chosen because they validate.

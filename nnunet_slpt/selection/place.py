@@ -1,18 +1,27 @@
 """Where nnU-Net puts the model that the selection looks with: its folder, its folds and their checkpoints."""
 
-__all__ = ["find_checkpoints", "find_model_folder"]
+__all__ = ["USUAL", "find_checkpoints", "find_model_folder"]
 
 import os
 from collections.abc import Sequence
+from glob import escape
 from pathlib import Path
 
 from nnunetv2.utilities.file_path_utilities import get_output_folder
 
 from nnunet_slpt.errors import CheckpointError, SelectionError
 
+USUAL = "3d_fullres"  # configuration
 
-def find_model_folder(dataset: str, trainer: str, plans: str, configuration: str) -> Path:
+
+def find_model_folder(dataset: str, trainer: str, plans: str, configuration: str | None) -> Path:
     """Where nnU-Net puts the model of these names, in ``nnUNet_results``.
+
+    Args:
+        dataset: name or number.
+        trainer: that tuned it.
+        plans: their name.
+        configuration: ``None`` takes ``USUAL``, or the only one that there is.
 
     Raises:
         SelectionError: ``nnUNet_results`` is not set.
@@ -21,7 +30,11 @@ def find_model_folder(dataset: str, trainer: str, plans: str, configuration: str
         raise SelectionError(
             "nnUNet_results is not set, so there is no place to look for the model. Set it, or pass -m."
         )
-    return Path(get_output_folder(dataset, trainer, plans, configuration))
+    folder = Path(get_output_folder(dataset, trainer, plans, configuration or USUAL))
+    if configuration is None and not folder.exists():
+        others = [*folder.parent.glob(f"{escape(folder.name.removesuffix(USUAL))}*")]
+        return others[0] if len(others) == 1 else folder
+    return folder
 
 
 def find_checkpoints(folder: Path, folds: Sequence[str] | None, checkpoint: str) -> tuple[Path, ...]:

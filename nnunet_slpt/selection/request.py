@@ -27,7 +27,7 @@ class Request:
             the three names.
         trainer: of the model.
         plans: of the model.
-        configuration: of the model.
+        configuration: of the model; ``None`` takes ``3d_fullres``, or the only one that there is.
         folds: of the model; ``None`` takes all there are.
         checkpoint: file name inside a fold's folder.
         device: ``cuda``, ``cpu`` or ``mps``.
@@ -61,7 +61,7 @@ class Request:
     model_folder: Path | None = None
     trainer: str = "nnUNetTrainerSLPT"
     plans: str = "nnUNetPlans"
-    configuration: str = "3d_fullres"
+    configuration: str | None = None
     folds: tuple[str, ...] | None = None
     checkpoint: str = "checkpoint_final.pth"
     device: str = "cuda"

@@ -17,11 +17,11 @@ from pathlib import Path
 
 from nnunet_slpt import files, lock
 from nnunet_slpt.errors import SelectionError
+from nnunet_slpt.hidden_labels import ROUNDS_FOLDER
 from nnunet_slpt.host_conventions import SPLIT_FILE
 from nnunet_slpt.selection.rounds import FILE_REMEDY, Replaced, Round, read_round, round_text
 from nnunet_slpt.selection.splits import Fold, split_text
 
-FOLDER = "slpt_selection"
 WORKLIST = "to_annotate.csv"
 BACKUP = "before"
 ROUND_FILE = re.compile(r"round_(\d{2,})\.json")
@@ -39,7 +39,7 @@ class RoundStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder / FOLDER
+        self.folder = folder / ROUNDS_FOLDER
         self.split_file = folder / SPLIT_FILE
         self.worklist_file = self.folder / WORKLIST
 

@@ -16,9 +16,10 @@ from typing import Any
 
 from nnunet_slpt.errors import SelectionError, one_of
 from nnunet_slpt.files import read_bytes
+from nnunet_slpt.hidden_labels import HIDE_LABELS
 
 FORMAT_VERSION = 1
-MODES = ("prospective", "hide_labels")
+MODES = ("prospective", HIDE_LABELS)
 FILE_REMEDY = (
     "Round files are never changed after they are written. Put it back as it was; or, to go on without, move "
     "it and the round files after it to another folder."

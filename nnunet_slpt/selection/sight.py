@@ -25,7 +25,7 @@ from nnunet_slpt.selection.labels import count_foreground
 from nnunet_slpt.selection.maps import check_reader, on_image_grid, write_map
 from nnunet_slpt.selection.network import Model
 from nnunet_slpt.selection.passes import Passes
-from nnunet_slpt.selection.place import find_model_folder
+from nnunet_slpt.selection.place import USUAL, find_model_folder
 from nnunet_slpt.selection.pool import Pool
 from nnunet_slpt.selection.request import Request
 from nnunet_slpt.selection.rounds import Round
@@ -187,7 +187,7 @@ class Sight:
         asked = self.request
         check_device(asked.device)
         folder = (
-            model_folder(asked.model_folder, asked.configuration)
+            model_folder(asked.model_folder, asked.configuration or USUAL)
             if asked.model_folder
             else find_model_folder(asked.dataset, asked.trainer, asked.plans, asked.configuration)
         )

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from nnunet_slpt.errors import some
+from nnunet_slpt.hidden_labels import HIDE_LABELS
 from nnunet_slpt.host_conventions import FEWEST_CASES
 from nnunet_slpt.selection.rounds import Round
 from nnunet_slpt.selection.splits import Fold, fixed_validation
@@ -101,7 +102,7 @@ class Status:
         lines = [
             f"Round {one.number}: {_cases(one.chosen)} chosen by {one.strategy}"
             + (f", {one.waiting} without label" if one.waiting else "")
-            + (" (labels hidden)" if one.mode == "hide_labels" else "")
+            + (" (labels hidden)" if one.mode == HIDE_LABELS else "")
             for one in self.rounds
         ]
         remedy = "put the images back, or choose with --exclude"
@@ -149,6 +150,7 @@ def status_of(
     have, fixed, there = set(labelled), fixed_validation(folds), set(pool)
     split = {name for fold in folds for name in (*fold.train, *fold.val)}
     left_out = {*rounds[-1].excluded} if rounds else set()
+    hidden = bool(rounds) and rounds[-1].mode == HIDE_LABELS  # a validation case has its label all the same
     unlabelled = there - have
     chosen = [name for one in rounds for name in one.chosen]
     return Status(
@@ -164,7 +166,7 @@ def status_of(
         ),
         labelled=len(have - fixed),
         validation=len(fixed),
-        unlabelled_validation=tuple(sorted(fixed & unlabelled)),
+        unlabelled_validation=() if hidden else tuple(sorted(fixed & unlabelled)),
         waiting=tuple(name for name in chosen if name in unlabelled),
         gone=tuple(name for name in chosen if name not in there),
         in_no_fold=tuple(sorted(have - split - left_out)) if folds else (),

@@ -143,11 +143,11 @@ def _add_division(group: argparse._ArgumentGroup) -> None:
 
 def _add_training(group: argparse._ArgumentGroup) -> None:
     add = group.add_argument
-    add("--epochs", type=int, default=40, metavar="N", help="epochs of each tuning (default: 40)")
+    add("--epochs", type=whole_number(1), default=40, metavar="N", help="epochs of each tuning (default: 40)")
     iterations = PromptConfig().iterations_per_epoch
     add(
         "--iterations",
-        type=int,
+        type=whole_number(1),
         default=iterations,
         metavar="N",
         help=f"optimizer steps in an epoch (default: {iterations})",

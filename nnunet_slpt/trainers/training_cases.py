@@ -3,7 +3,14 @@
 Reads preprocessed data, writes nothing. Must not import the networks.
 """
 
-__all__ = ["check_cases", "check_folder", "check_numbers", "foreground_frequency", "labels_left_out"]
+__all__ = [
+    "check_cases",
+    "check_folder",
+    "check_numbers",
+    "foreground_frequency",
+    "hidden_labels",
+    "labels_left_out",
+]
 
 from collections.abc import Collection, Sequence
 from contextlib import suppress
@@ -19,6 +26,7 @@ from torch import Tensor
 
 from nnunet_slpt.datasets import UNLABELLED, Case, dataset_folder, read_cases
 from nnunet_slpt.errors import DatasetError, some
+from nnunet_slpt.hidden_labels import hides_labels
 from nnunet_slpt.host_conventions import FEWEST_CASES, FINGERPRINT_FILE, HOST_FOLDS, SPLIT_FILE
 
 
@@ -196,6 +204,21 @@ def labels_left_out(dataset: str, available: Collection[str]) -> str | None:
     return (
         f"WARNING: {len(missing)} labelled case(s) are not preprocessed, so nothing is learned from them: "
         f"{some(missing)}. Run nnunet_slpt_preprocess -d {dataset} and start again."
+    )
+
+
+def hidden_labels(fold: int | str, folder: Path) -> str | None:
+    """The warning that fold ``all`` trains on what a campaign has not paid for; ``None`` if it does not.
+
+    Args:
+        fold: a number or ``all``.
+        folder: of the preprocessed dataset.
+    """
+    if fold != "all" or not hides_labels(folder):
+        return None
+    return (
+        "WARNING: fold all trains on every label that there is, on those too that the rounds of this dataset "
+        "hide (--hide_labels). Train a fold with a number: it has the labels that were chosen."
     )
 
 

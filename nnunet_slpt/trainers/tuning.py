@@ -35,7 +35,7 @@ from nnunet_slpt.trainers.start import (
     leaving_nothing_behind,
     start_from_pretrained,
 )
-from nnunet_slpt.trainers.training_cases import check_cases, check_folder, labels_left_out
+from nnunet_slpt.trainers.training_cases import check_cases, check_folder, hidden_labels, labels_left_out
 from nnunet_slpt.trainers.watch import RunWatch
 
 
@@ -191,6 +191,7 @@ class TuningTrainer(nnUNetTrainer):
         available = self.dataset_class.get_identifiers(self.preprocessed_dataset_folder)
         check_folder(self.fold, Path(self.preprocessed_dataset_folder_base), available)
         self.warn(labels_left_out(self.plans_manager.dataset_name, available))
+        self.warn(hidden_labels(self.fold, Path(self.preprocessed_dataset_folder_base)))
         training, validation = super().get_tr_and_val_datasets()
         self.check_training_cases(training, validation, available)
         return training, validation

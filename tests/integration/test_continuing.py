@@ -205,8 +205,11 @@ def test_without_checkpointing_there_are_no_weights(task: Any) -> None:
 def test_fold_all_trains_on_every_case(task: Any) -> None:
     task.set_block(epochs=1)
     task.splits_file.unlink()
+    (task.splits_file.parent / "slpt_selection").mkdir()
+    (task.splits_file.parent / "slpt_selection/round_00.json").write_text('{"mode": "hide_labels"}')
     trainer = task.trainer(fold="all", pretrained=task.pretrained)
     trainer.run_training()
+    assert "WARNING: fold all trains on every label that there is" in Path(trainer.log_file).read_text()
     training, validation = trainer.get_tr_and_val_datasets()
     assert len(training.identifiers) == len(validation.identifiers) == 6
     assert (task.output(fold="all") / "prompts_final.safetensors").exists()

@@ -112,3 +112,8 @@ def test_plans_of_a_pretraining_are_known_by_their_block() -> None:
     others = [PUNetConfig().as_block(), PromptConfig().as_block(), {}, None]
     assert not any(PUNetPretrainConfig.wrote({"slpt": block}) for block in others)
     assert not PUNetPretrainConfig.wrote({})
+
+
+def test_they_tune_nothing() -> None:
+    with pytest.raises(ConfigError, match=r"These plans pretrain a PUNet.*nnunet_slpt_plan -d DATASET -m"):
+        PUNetConfig.from_plans({"slpt": PUNetPretrainConfig().as_block()})

@@ -101,3 +101,7 @@ def test_the_patch_that_was_asked_for_counts(examined: Any, look: Any) -> None:
 def test_a_2d_network_looks_at_slices(examined: Any, look: Any) -> None:
     assert list(field_of_view(examined([look(shape=(2, 16, 16))], plans_for([1.0, 1.0])))) == []
     assert list(field_of_view(examined([look(shape=(90, 16, 5))], plans_for([1.0, 1.0]))))
+
+
+def test_flat_images_in_a_3d_network_are_no_matter_of_the_patch(examined: Any, look: Any) -> None:
+    assert list(field_of_view(examined([look(shape=(1, 16, 16)), look(shape=(1, 16, 16))]))) == []

@@ -74,8 +74,22 @@ def test_where_the_configuration_does_not_choose_it_is_not_named(model: Path, tm
     shutil.copytree(model, model.parent / "nnUNetTrainerLong__nnUNetPlans__3d_fullres")
     with pytest.raises(CheckpointError, match=r"holds 3 models.*-c CONFIGURATION\."):
         read_model(model.parent)
-    with pytest.raises(CheckpointError, match=r"holds 2 models of 3d_fullres.*the folder of one of them\."):
+    with pytest.raises(
+        CheckpointError,
+        match=r"2 models of 3d_fullres; there is nnUNetTrainerLong\S+, nnUNetTrainer__\S+__3d_fullres\. .*"
+        r"the folder of one of them\.",
+    ):
         read_model(model.parent, configuration="3d_fullres")
+    with pytest.raises(CheckpointError, match=r"0 models of 3d_lowres; there are only nnUNetTrainerLong"):
+        read_model(model.parent, configuration="3d_lowres")
+
+
+def test_models_of_one_name_are_told_by_their_datasets(model: Path) -> None:
+    other = model.parent.with_name("Dataset009_Other")
+    shutil.copytree(model.parent, other)
+    with pytest.raises(CheckpointError, match="holds 2 models; there is") as error:
+        read_model(other.parent)
+    assert all(f"{folder.name}/{model.name}" in str(error.value) for folder in (model.parent, other))
 
 
 def test_a_fold_is_told_how_it_is_named(model: Path) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from nnunet_slpt.errors import CheckpointError, SelectionError
+from nnunet_slpt.selection import place
 from nnunet_slpt.selection.place import find_checkpoints, find_model_folder
 
 NAME = "checkpoint_final.pth"
@@ -55,3 +56,19 @@ def test_without_nnunets_folder_there_is_no_place_to_look(monkeypatch):
     monkeypatch.delenv("nnUNet_results", raising=False)
     with pytest.raises(SelectionError, match="nnUNet_results is not set"):
         find_model_folder("Dataset001_A", "nnUNetTrainerSLPT", "nnUNetPlans", "3d_fullres")
+
+
+def test_without_a_configuration_it_is_the_usual_or_the_only_one(tmp_path, monkeypatch):
+    def found(configuration=None):
+        return find_model_folder("Dataset001_A", "nnUNetTrainerSLPT", "nnUNetPlans", configuration).name
+
+    monkeypatch.setenv("nnUNet_results", str(tmp_path))
+    monkeypatch.setattr(place, "get_output_folder", lambda _, *names: str(tmp_path / "__".join(names)))
+    names = [f"nnUNetTrainerSLPT__nnUNetPlans__{one}" for one in ("3d_fullres", "2d", "3d_lowres")]
+    usual, flat, low = names
+    assert found() == usual
+    (tmp_path / flat).mkdir()
+    (tmp_path / "nnUNetTrainerSLPT__nnUNetPlansOther__3d_lowres").mkdir()
+    assert (found(), found("3d_lowres")) == (flat, low)
+    (tmp_path / low).mkdir()
+    assert found() == usual

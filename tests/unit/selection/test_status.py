@@ -98,6 +98,13 @@ def test_a_validation_case_without_label_is_told_before_a_training_fails():
     assert status.next_step.startswith("Label the validation cases, take the labels in")
 
 
+def test_hidden_labels_are_there_to_validate_with():
+    hidden = [replace(one, mode="hide_labels") for one in ROUNDS]
+    status = status_of(hidden, POOL[1:20], POOL, one_fold(POOL[1:20], POOL[39:]))
+    assert status.unlabelled_validation == ()
+    assert status.next_step.startswith("Preprocess what is new")
+
+
 def test_without_rounds_it_says_so():
     assert status_of([], [], POOL, []).text().startswith("No round yet\nLabelled: 0\n")
 

@@ -18,6 +18,7 @@ from nnunet_slpt.trainers.training_cases import (
     check_cases,
     check_folder,
     foreground_frequency,
+    hidden_labels,
     labels_left_out,
 )
 
@@ -179,3 +180,14 @@ def test_labels_that_came_after_preprocessing_are_told(
     assert ": case_1. Run nnunet_slpt_preprocess -d Dataset001_A" in told
     assert labels_left_out(raw.name, ["case_0", "case_1"]) is None
     assert labels_left_out("Dataset002_NoRawData", ["case_0"]) is None
+
+
+def test_fold_all_is_warned_of_where_rounds_hide_labels(tmp_path: Path) -> None:
+    assert hidden_labels("all", tmp_path) is None
+    (tmp_path / "slpt_selection").mkdir()
+    record = tmp_path / "slpt_selection/round_00.json"
+    record.write_text('{"mode": "prospective"}')
+    assert hidden_labels("all", tmp_path) is None
+    record.write_text('{"mode": "hide_labels"}')
+    assert "WARNING: fold all trains on every label" in str(hidden_labels("all", tmp_path))
+    assert hidden_labels(0, tmp_path) is None

@@ -116,6 +116,14 @@ def test_dry_run_and_split_notes(desk):
     ]
 
 
+def test_hidden_labels_are_not_for_fold_all(desk):
+    (desk.home / "splits_final.json").write_text(json.dumps([{"train": ["case_1"], "val": []}]))
+    (desk.home / "slpt_selection").mkdir()
+    (desk.home / "slpt_selection/round_00.json").write_text('{"mode": "hide_labels"}')
+    desk.run(unlabelled=True)
+    assert "no round has chosen them (--hide_labels), so train no fold all: case_10" in desk.said[-1]
+
+
 def test_the_entry_lists_labelled_cases_alone(desk):
     desk.run(unlabelled=True, entry=True)
     content = json.loads((desk.raw / "dataset.json").read_text())
