@@ -15,6 +15,7 @@ __all__ = [
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -78,15 +79,16 @@ def case_uncertainty(logits: Tensor, regions: bool) -> CaseUncertainty:
         regions: classes overlap: sigmoid instead of softmax.
     """
     maps = voxel_maps(logits, regions)
-    near = Near.of(_shown(masks) for masks in _masks(maps, logits.shape[1], regions))
+    classes = partial(_masks, maps["segmentations"], logits.shape[1], regions)
+    near = Near.of(map(_shown, classes()))
     scores = {
         f"{measure}/{how}": aggregate(maps[measure], near, how)
         for measure in MEASURES
         for how in AGGREGATIONS
     }
-    scores["prompt_dice"] = _prompt_dice(masks[1:] for masks in _masks(maps, logits.shape[1], regions))
-    of_classes = [maps["entropy"][masks[0]].mean() for masks in _masks(maps, logits.shape[1], regions)]
-    return CaseUncertainty(scores, torch.stack(of_classes).numpy())  # the mean of none is NaN
+    scores["prompt_dice"] = _prompt_dice(masks[1:] for masks in classes())
+    class_entropy = torch.stack([maps["entropy"][masks[0]].mean() for masks in classes()])  # NaN of no voxel
+    return CaseUncertainty(scores, class_entropy.numpy())
 
 
 def voxel_maps(logits: Tensor, regions: bool) -> dict[str, Tensor]:
@@ -144,15 +146,14 @@ def _segment(values: Tensor, regions: bool, threshold: float) -> Tensor:
     return values > threshold if regions else values.argmax(1).to(torch.int16)
 
 
-def _masks(maps: Mapping[str, Tensor], channels: int, regions: bool) -> Iterator[Tensor]:
+def _masks(segmentations: Tensor, channels: int, regions: bool) -> Iterator[Tensor]:
     """Class by class, for all at once would not fit in memory: (1 + K, *S) booleans of each but background.
 
     Args:
-        maps: as of ``voxel_maps``.
+        segmentations: as of ``voxel_maps``.
         channels: of the logits.
         regions: classes overlap.
     """
-    segmentations = maps["segmentations"]
     if regions:
         yield from segmentations.unbind(1)
     else:
