@@ -3,7 +3,7 @@
 Must not import numpy, torch or nnU-Net.
 """
 
-__all__ = ["HIDE_LABELS", "ROUNDS_FOLDER", "hides_labels"]
+__all__ = ["HIDE_LABELS", "ROUNDS_FOLDER", "hides_labels", "mode_of_rounds"]
 
 from pathlib import Path
 
@@ -19,5 +19,14 @@ def hides_labels(preprocessed: Path) -> bool:
     Args:
         preprocessed: folder of the preprocessed dataset.
     """
+    return mode_of_rounds(preprocessed) == HIDE_LABELS
+
+
+def mode_of_rounds(preprocessed: Path) -> str | None:
+    """How the rounds of a dataset see labels, in a word; ``None`` where nothing was chosen.
+
+    Args:
+        preprocessed: folder of the preprocessed dataset.
+    """
     first = json_of(preprocessed / ROUNDS_FOLDER / "round_00.json")
-    return isinstance(first, dict) and first.get("mode") == HIDE_LABELS
+    return str(first.get("mode")) if isinstance(first, dict) else None

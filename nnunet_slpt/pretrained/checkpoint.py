@@ -40,6 +40,7 @@ class Pretrained:
         trainer_name: class that trained it.
         mirror_axes: axes of the patch along which it was mirrored in training; ``None`` if along all, or
             if nobody knows.
+        began: when its first epoch did, in seconds since 1970; ``None`` if nobody knows.
     """
 
     path: Path
@@ -49,6 +50,7 @@ class Pretrained:
     configuration: str
     trainer_name: str
     mirror_axes: tuple[int, ...] | None = None
+    began: float | None = None
 
     @property
     def labels(self) -> Labels:
@@ -89,6 +91,7 @@ def read_checkpoint(path: str | Path) -> Pretrained:
         configuration=str(training.get("configuration", "")),
         trainer_name=str(content.get("trainer_name", "")),
         mirror_axes=_mirror_axes(content, weights),
+        began=_began(content),
     )
 
 
@@ -99,6 +102,11 @@ def _mirror_axes(content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> t
     first = stem_name({name: tuple(tensor.shape) for name, tensor in weights.items()})
     along_all = first and len(known) == weights[first].ndim - 2
     return None if along_all else known
+
+
+def _began(content: Mapping[str, Any]) -> float | None:
+    starts: list[float] = (content.get("logging") or {}).get("epoch_start_timestamps") or []
+    return starts[0] if starts else None
 
 
 def _existing_file(path: Path) -> Path:

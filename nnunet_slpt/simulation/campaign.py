@@ -16,7 +16,7 @@ from nnunet_slpt.config import PLANS_KEY
 from nnunet_slpt.errors import SimulationError, some
 from nnunet_slpt.evaluation.cells import FORMAT, CellKey
 from nnunet_slpt.evaluation.means import mean
-from nnunet_slpt.files import write_json
+from nnunet_slpt.files import json_of, write_json
 from nnunet_slpt.lock import exclusive
 from nnunet_slpt.networks.backbone import read_parameter_summary
 from nnunet_slpt.simulation.grid import Campaign
@@ -88,8 +88,16 @@ def run_campaign(
                 write_json(file, one.result())
                 stage.forget(number)
             elif not all(later.exists() for later in files[number:]):
-                one.again(json.loads(file.read_text())["labelled"])
+                one.again(_labelled(file))
             yield campaign.cells[number]
+
+
+def _labelled(file: Path) -> list[str]:
+    """The cases that a finished cell was tuned on."""
+    content = json_of(file)
+    if not isinstance(content, dict) or "labelled" not in content:
+        raise SimulationError(f"{file} is no finished cell. Restore it, or move it away to make it anew.")
+    return list(content["labelled"])
 
 
 @dataclass(frozen=True)

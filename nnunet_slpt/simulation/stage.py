@@ -40,10 +40,19 @@ def link_images(source: Source, raw: Path) -> None:
             links = {f"{name}_{channel:04d}{ending}": image for channel, image in enumerate(images)}
             links |= {f"{name}.json": file for file in spacing_files(images[0], numbered=True)}
             for link, file in links.items():
-                if not (raw / part / link).is_symlink():
-                    (raw / part / link).symlink_to(file.resolve())
+                _link(raw / part / link, file)
     about = {key: value for key, value in source.dataset_json.items() if key != "dataset"}
     write_json(raw / "dataset.json", about | {"numTraining": 0})
+
+
+def _link(place: Path, target: Path) -> None:
+    """Make a link, anew where there is one to another place, as after the data was moved."""
+    target = target.resolve()
+    if place.is_symlink():
+        if place.readlink() == target:
+            return
+        place.unlink()
+    place.symlink_to(target)
 
 
 @dataclass(frozen=True)
@@ -122,8 +131,7 @@ class Stage:
         """
         (self.raw / "labelsTr").mkdir(parents=True, exist_ok=True)
         for part in ("imagesTr", "imagesTs"):
-            if not (self.raw / part).is_symlink():
-                (self.raw / part).symlink_to((self.shared / "raw" / self.dataset / part).resolve())
+            _link(self.raw / part, self.shared / "raw" / self.dataset / part)
         shutil.copy(self.shared / "raw" / self.dataset / "dataset.json", self.raw)
         self.preprocessed.mkdir(parents=True, exist_ok=True)
         for file in (self.shared / "preprocessed" / self.dataset).glob("*.json"):

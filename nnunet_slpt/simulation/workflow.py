@@ -36,7 +36,7 @@ from nnunet_slpt.tuning_methods import TUNING_METHODS
 from nnunet_slpt.versions import versions_of
 
 Say = Callable[[str], None]
-PATIENCE_SECONDS = 600  # for another part that makes the plans
+WAIT_SECONDS = 1.0  # until another part, which makes the plans, is asked again
 
 
 def simulate(request: Request, say: Say = print) -> bool:
@@ -54,7 +54,7 @@ def simulate(request: Request, say: Say = print) -> bool:
     """
     plan = plan_simulation(request)
     say(plan.text())
-    shared = _prepare(plan)
+    shared = _prepare(plan, say)
     if len(plan.finished) < len(plan.all_cells):
         _examine(plan, shared, say)
     settings = _settings(plan)
@@ -72,7 +72,7 @@ def simulate(request: Request, say: Say = print) -> bool:
             steps = Steps(stage.logs, gpu, request.jobs, stop)
             for cell in run_campaign(campaign, stage, settings, steps, plan.cells):
                 progress.finished(cell)
-        except SLPTError as error:
+        except (SLPTError, OSError) as error:
             if not stop.is_set():
                 progress.give_up(campaign, error)
             return False
@@ -102,11 +102,11 @@ def _at_once(
         pool.shutdown(cancel_futures=True)
 
 
-def _prepare(plan: Plan) -> Path:
+def _prepare(plan: Plan, say: Say) -> Path:
     """Images without labels, and plans, once for all campaigns and all parts; the folder."""
     request, shared = plan.request, plan.request.output.resolve() / "shared"
     steps = Steps(shared / "logs")
-    with _alone(request.output):
+    with _alone(request.output, say):
         check_question(request.output / RECORD, plan.question)  # another part may have begun since
         link_images(plan.source, shared / "raw" / plan.source.folder.name)
         for kind, model in plan.models.by_network.items():
@@ -133,28 +133,28 @@ def _examine(plan: Plan, shared: Path, say: Say) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """The lock of a folder, waiting for other parts that prepare it."""
+def _alone(folder: Path, say: Say) -> Iterator[None]:
+    """The lock of a folder, waiting for other parts that prepare it, however many images they look into."""
+    told = False
     with ExitStack() as held:
-        for _ in range(PATIENCE_SECONDS):
+        while True:
             try:
                 held.enter_context(exclusive(folder))
                 break
             except FileError as error:
                 if not isinstance(error.__cause__, Timeout):  # nobody holds it
                     raise
-                time.sleep(1)
-        else:
-            raise SimulationError(
-                f"{folder} is held by another call for more than {PATIENCE_SECONDS} s. End that call."
-            )
+            if not told:
+                say(f"Waiting for another call, which prepares {folder}.")
+            told = True
+            time.sleep(WAIT_SECONDS)
         yield
 
 
 def _settings(plan: Plan) -> Settings:
     request = plan.request
     return Settings(
-        models={kind: one.pretrained.path.resolve() for kind, one in plan.models.by_network.items()},
+        models={kind: one.pretrained.path.absolute() for kind, one in plan.models.by_network.items()},
         configuration=plan.models.configuration,
         device=request.device,
         processes=request.processes,

@@ -1,17 +1,19 @@
-"""Gaps in how nnU-Net begins a training, closed from outside: ``-pretrained_weights``, and threads.
+"""Gaps in how nnU-Net begins a training, closed from outside: ``-pretrained_weights``, threads and seeds.
 
 Owns what the trainer must know of nnU-Net's run/run_training.py and run/load_pretrained_weights.py.
 Must not import the networks; changes nothing inside nnU-Net.
 """
 
-__all__ = ["keep_to_requested_threads", "map_cuda_storages_to_cpu", "requested_weights"]
+__all__ = ["keep_to_requested_threads", "map_cuda_storages_to_cpu", "requested_weights", "seed"]
 
 import inspect
 import os
+import random
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 # PyTorch asks in this order and CUDA's own entry has 20. No two entries may have one priority: it sorts them
@@ -38,6 +40,18 @@ def keep_to_requested_threads() -> None:
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     if wanted.isdecimal() and int(wanted) > 0:
         torch.set_num_threads(int(wanted))
+
+
+def seed(*numbers: int) -> None:
+    """Start the generators of python, numpy and torch from what some numbers are together.
+
+    Args:
+        numbers: from 0 on.
+    """
+    start = int(np.random.SeedSequence(numbers).generate_state(1)[0])
+    random.seed(start)
+    np.random.seed(start)
+    torch.manual_seed(start)
 
 
 def requested_weights() -> Path | None:

@@ -8,25 +8,22 @@ __all__ = [
     "MANY_WEIGHTS",
     "Recipe",
     "Startable",
-    "check_other_folds",
     "check_same_settings",
     "leaving_nothing_behind",
     "load_pretrained",
     "start_from_pretrained",
 ]
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from torch import Tensor
 
 from nnunet_slpt.config import PLANS_KEY, TrainingConfig, check_revision
 from nnunet_slpt.errors import CheckpointError, SLPTError
-from nnunet_slpt.files import json_of
 from nnunet_slpt.label_outputs import Labels
 from nnunet_slpt.pretrained import (
     FrozenNetwork,
@@ -40,8 +37,6 @@ from nnunet_slpt.pretrained import (
 
 # A run may be made longer, and its pretrained network may move: the checkpoint holds those weights.
 MAY_CHANGE = ("epochs", "pretrained_checkpoint", "pretrained_sha256")
-# What nnU-Net predicts by, of a configuration in the plans of a model.
-PREDICTED_BY = ("architecture", "patch_size", "spacing", "normalization_schemes")
 
 Config = TypeVar("Config", bound=TrainingConfig)
 
@@ -184,61 +179,6 @@ def check_same_settings(checkpoint: Pretrained, config: TrainingConfig) -> None:
             + "; ".join(f"{key}: got {now[key]!r}, expected {then[key]!r}" for key in changed)
             + ". Set these back in the plans file, or train anew, with neither --c nor --val."
         )
-
-
-def check_other_folds(
-    folder: Path,
-    configuration: str,
-    config: TrainingConfig,
-    plans: Mapping[str, Any],
-    dataset_json: Mapping[str, Any],
-) -> None:
-    """Refuse to train a fold that makes trained folds useless: those beside it, and its own until it ends.
-
-    nnU-Net keeps one ``plans.json`` and one ``dataset.json`` for all folds of a model, those of the training
-    that began last, and builds the network that predicts with each of them by these.
-
-    Args:
-        folder: of the fold.
-        configuration: its name in the plans.
-        config: the settings of the fold.
-        plans: its plans, the ``slpt`` block included.
-        dataset_json: the dataset.
-
-    Raises:
-        CheckpointError: a trained fold is of another network, or of other labels.
-    """
-    others = {file.parent.name for file in folder.parent.glob("fold_*/checkpoint_*.pth")} - {folder.name}
-    if (folder / "checkpoint_final.pth").exists():
-        others.add(folder.name)
-    there = [json_of(folder.parent / name) for name in ("plans.json", "dataset.json")]
-    if not others or None in there:
-        return
-    now, then = (
-        _what_folds_share(configuration, config.of_network, *each) for each in ((plans, dataset_json), there)
-    )
-    changed = [f"{key}: got {now[key]}, there {then[key]}" for key in now if now[key] != then[key]]
-    if changed:
-        raise CheckpointError(
-            f"{folder.parent} holds {', '.join(sorted(others))} of a model that this training does not fit, "
-            f"and nnU-Net predicts with one network for all folds: {'; '.join(changed)}. Set these back, "
-            "give the plans another name (nnUNetv2_train -p), or move the trained model to another place."
-        )
-
-
-def _what_folds_share(
-    configuration: str,
-    of_network: Iterable[str],
-    plans: Mapping[str, Any],
-    dataset_json: Mapping[str, Any],
-) -> dict[str, str]:
-    """By name, as text, because the order counts: that of the labels says which output is which region."""
-    parts: list[tuple[Mapping[str, Any], Iterable[str]]] = [
-        (plans.get(PLANS_KEY, {}), of_network),
-        (plans["configurations"][configuration], PREDICTED_BY),
-        (dataset_json, ("channel_names", "labels", "regions_class_order")),
-    ]
-    return {key: json.dumps(part.get(key)) for part, keys in parts for key in keys}
 
 
 @contextmanager

@@ -26,7 +26,8 @@ from torch import Tensor
 
 from nnunet_slpt.datasets import UNLABELLED, Case, dataset_folder, read_cases
 from nnunet_slpt.errors import DatasetError, some
-from nnunet_slpt.hidden_labels import hides_labels
+from nnunet_slpt.files import json_of
+from nnunet_slpt.hidden_labels import hides_labels, mode_of_rounds
 from nnunet_slpt.host_conventions import FEWEST_CASES, FINGERPRINT_FILE, HOST_FOLDS, SPLIT_FILE
 
 
@@ -39,8 +40,8 @@ def check_folder(fold: int | str, folder: Path, available: Sequence[str]) -> Non
         available: identifiers of all preprocessed cases.
 
     Raises:
-        DatasetError: there is no fingerprint; fewer cases than can be tuned on; or no split, and fewer cases
-            than nnU-Net makes folds.
+        DatasetError: there is no fingerprint; fewer cases than can be tuned on; no split, and fewer cases
+            than nnU-Net makes folds; or a fold that the split of chosen cases does not have.
     """
     fingerprint = folder / FINGERPRINT_FILE
     if not fingerprint.is_file():
@@ -50,6 +51,8 @@ def check_folder(fold: int | str, folder: Path, available: Sequence[str]) -> Non
         )
     file = folder / SPLIT_FILE
     split = fold != "all" and file.is_file()
+    if split and mode_of_rounds(folder) is not None:
+        _check_fold_number(int(fold), file)
     if not split and len(available) < FEWEST_CASES:
         raise DatasetError(
             f"{folder} has {len(available)} preprocessed case(s), expected {FEWEST_CASES} or more for any "
@@ -59,6 +62,16 @@ def check_folder(fold: int | str, folder: Path, available: Sequence[str]) -> Non
         raise DatasetError(
             f"{folder} has {len(available)} preprocessed cases, too few for nnU-Net's {HOST_FOLDS} folds. "
             f'Train fold \'all\', or write {file}: [{{"train": [identifiers], "val": [identifiers]}}]'
+        )
+
+
+def _check_fold_number(fold: int, file: Path) -> None:
+    folds = json_of(file)
+    if isinstance(folds, list) and fold >= len(folds):
+        raise DatasetError(
+            f"{file} has {len(folds)} fold(s), {len(folds) - 1} is the last one: got fold {fold}. nnU-Net "
+            "would train it on a random part of all preprocessed cases, of those too that validate or whose "
+            "labels are hidden."
         )
 
 

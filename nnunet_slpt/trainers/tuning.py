@@ -5,14 +5,12 @@ Owns how a tuning hooks into nnU-Net, whatever is tuned. Must not import a train
 
 __all__ = ["TuningTrainer"]
 
-import random
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from nnunetv2.training.lr_scheduler.polylr import PolyLRScheduler
 from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
@@ -24,13 +22,18 @@ from nnunet_slpt.errors import ArchitectureError, CheckpointError
 from nnunet_slpt.files import remove_parts, written_whole
 from nnunet_slpt.networks import check_architecture
 from nnunet_slpt.pretrained import read_checkpoint
+from nnunet_slpt.trainers.earlier import check_ended_training, check_other_folds, set_aside_predictions
 from nnunet_slpt.trainers.gradients import take_step, unwrap
-from nnunet_slpt.trainers.host import keep_to_requested_threads, map_cuda_storages_to_cpu, requested_weights
+from nnunet_slpt.trainers.host import (
+    keep_to_requested_threads,
+    map_cuda_storages_to_cpu,
+    requested_weights,
+    seed,
+)
 from nnunet_slpt.trainers.running_dice import log_validation
 from nnunet_slpt.trainers.start import (
     Recipe,
     Startable,
-    check_other_folds,
     check_same_settings,
     leaving_nothing_behind,
     start_from_pretrained,
@@ -49,8 +52,7 @@ class TuningTrainer(nnUNetTrainer):
     recipe: ClassVar[Recipe]
     # What can be set, and which networks there is a way to tune.
     settings: ClassVar[type[TrainingConfig]] = PromptConfig
-    # The first words of the line in the log that tells where the network started.
-    tuned: ClassVar[str]
+    tuned: ClassVar[str]  # the first words of the line in the log that tells where the network started
 
     def __init__(
         self,
@@ -70,6 +72,7 @@ class TuningTrainer(nnUNetTrainer):
         self.num_iterations_per_epoch = config.iterations_per_epoch
         self.num_val_iterations_per_epoch = config.validation_iterations_per_epoch
         self.has_weights = False
+        self.continued: Path | None = None
         # Of one sample nnU-Net would center none on foreground; so each is with the probability of the share.
         self.probabilistic_oversampling |= self.configuration_manager.batch_size == 1
         if self.device.type == "cpu":
@@ -119,7 +122,7 @@ class TuningTrainer(nnUNetTrainer):
         """
         requested = requested_weights()
         if requested is None:
-            _seed(self.config.seed)
+            seed(self.config.seed)
             # nnU-Net gives each rank of a distributed run a share of its own.
             self.oversampling_of_all_ranks = self.oversample_foreground_percent
             super().initialize()
@@ -182,7 +185,7 @@ class TuningTrainer(nnUNetTrainer):
                     "which serves inference alone? Restore its plans, or train anew, with neither "
                     "--c nor --val."
                 ) from error
-        self.has_weights = True
+        self.has_weights, self.continued = True, Path(filename_or_checkpoint)
         origin = checkpoint.plans.get(PLANS_KEY, {})
         self.note_pretrained(origin.get("pretrained_checkpoint"), origin.get("pretrained_sha256"))
 
@@ -224,6 +227,7 @@ class TuningTrainer(nnUNetTrainer):
         """As nnU-Net, from the pretrained weights; every refusal comes before anything is written."""
         with self._leaving_nothing_behind():
             plans, folder = self.plans_manager.plans, Path(self.output_folder)
+            check_ended_training(self.continued)
             check_other_folds(folder, self.configuration_name, self.config, plans, self.dataset_json)
             if not self.was_initialized:
                 self.initialize()
@@ -242,13 +246,20 @@ class TuningTrainer(nnUNetTrainer):
         """As nnU-Net, also where no validation case has foreground."""
         log_validation(self, val_outputs)
 
+    def perform_actual_validation(self, save_probabilities: bool = False) -> None:
+        """As nnU-Net, of this fold's cases alone: it would score what earlier trainings predicted as well."""
+        if self.local_rank == 0:
+            folder, cases = Path(self.output_folder) / "validation", self.do_split()[1]
+            self.warn(set_aside_predictions(folder, cases, self.dataset_json["file_ending"]))
+        super().perform_actual_validation(save_probabilities)
+
     def _start(self) -> str:
         """Give the network its first weights, and say which."""
         return start_from_pretrained(self.startable, self.config, self.dataset_json["labels"])
 
     def on_epoch_start(self) -> None:
         """As nnU-Net; with a seed for each epoch, so that a continued run draws what it would have drawn."""
-        _seed(self.config.seed, self.local_rank, self.current_epoch)
+        seed(self.config.seed, self.local_rank, self.current_epoch)
         super().on_epoch_start()
 
     @property
@@ -287,11 +298,3 @@ class TuningTrainer(nnUNetTrainer):
     def _leaving_nothing_behind(self) -> AbstractContextManager[None]:
         made = [self.output_folder, self.output_folder_base, Path(self.output_folder_base).parent]
         return leaving_nothing_behind(self.log_file, made if self.local_rank == 0 else [])
-
-
-def _seed(*numbers: int) -> None:
-    """Start the generators of python, numpy and torch from what these numbers are together."""
-    seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)

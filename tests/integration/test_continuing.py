@@ -182,6 +182,26 @@ def test_validation_alone_gives_what_the_run_gave(finished: Any) -> None:
     assert (before > 0).any()
 
 
+def test_validation_scores_no_prediction_of_another_split(finished: Any) -> None:
+    """As is left of a round before, or of a label that was withdrawn, which nnU-Net could not score."""
+    folder = finished.output() / "validation"
+    shutil.copy(folder / "case_4.nii.gz", folder / "withdrawn.nii.gz")
+    finished.run(only_run_validation=True)
+    scored = json.loads((folder / "summary.json").read_text())["metric_per_case"]
+    assert {Path(one["prediction_file"]).name for one in scored} == {"case_4.nii.gz", "case_5.nii.gz"}
+    assert (folder.parent / "validation_before/withdrawn.nii.gz").exists()
+
+
+def test_a_training_that_was_stopped_is_not_lost_to_one_that_ended_before(finished: Any) -> None:
+    latest = finished.checkpoint()
+    latest["logging"]["epoch_start_timestamps"][0] += 3600
+    torch.save(latest, finished.output() / "checkpoint_latest.pth")
+    with pytest.raises(CheckpointError, match=r"checkpoint_final\.pth is of a training that ended"):
+        finished.run(continue_training=True)
+    assert (finished.output() / "checkpoint_latest.pth").exists()
+    finished.run(only_run_validation=True)
+
+
 def test_validation_of_the_best_checkpoint_reads_that_one(finished: Any) -> None:
     best = finished.checkpoint("checkpoint_best.pth")
     for name, tensor in best["network_weights"].items():

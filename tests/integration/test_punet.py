@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from nnunetv2.model_sharing.model_export import export_pretrained_model
 from tiny_punet import PRETRAINER, TUNER, model_of, pretrain, punet_plans, tune
 
 from nnunet_slpt.config import PUNET_VARIANTS
@@ -21,11 +23,12 @@ from nnunet_slpt.trainers.punet import self_supervision
 
 
 def test_a_body_is_pretrained_and_tokens_are_tuned_in_it(task: Any) -> None:
-    pretrain(task, concurrent=["organ"])
+    pretrain(task, concurrent=["organ"]).perform_actual_validation()
     assert re.search(r"Mean cosine of two voxels' features: 0\.\d+", task.log())
     assert 2 not in task.predicted()  # the lesion, which nobody trained
     pretrained = task.checkpoint()
     assert pretrained["teacher_weights"]
+    assert_exported(task)
     body = {name: tensor for name, tensor in pretrained["network_weights"].items() if "body." in name}
     tune(task, model_of(task))
     after = task.checkpoint()["network_weights"]
@@ -35,6 +38,16 @@ def test_a_body_is_pretrained_and_tokens_are_tuned_in_it(task: Any) -> None:
     assert task.predicted().shape == (20, 22, 24)
     written = json.loads((task.output().parent / "plans.json").read_text())["slpt"]
     assert written["classes"] == ["organ", "lesion"]
+
+
+def assert_exported(task: Any) -> None:
+    """By nnU-Net's own command, which wants a validation's summary."""
+    (task.output() / "progress.png").touch()  # which tests do not draw
+    archive, model = task.folder / "body.zip", task.output().parent
+    trainer, plans, configuration = model.name.split("__")
+    export_pretrained_model(model.parent.name, str(archive), (configuration,), trainer, plans, (0,))
+    with zipfile.ZipFile(archive) as content:
+        assert any(name.endswith("fold_0/checkpoint_final.pth") for name in content.namelist())
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from nnunet_slpt.config import PUNetPretrainConfig, check_revision
 from nnunet_slpt.datasets import UNLABELLED
 from nnunet_slpt.errors import ConfigError, one_of
+from nnunet_slpt.files import write_json
 from nnunet_slpt.losses import focal_loss
 from nnunet_slpt.networks.punet import LabelPUNet
 from nnunet_slpt.trainers.punet.self_supervision import SelfSupervision
@@ -180,5 +181,11 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
         self.supervision.teacher.load_state_dict(content[TEACHER])
 
     def perform_actual_validation(self, save_probabilities: bool = False) -> None:
-        """None: what a pretraining is worth shows in what is tuned on it."""
+        """None: what a pretraining is worth shows in what is tuned on it.
+
+        A summary of no cases is written, without which ``nnUNetv2_export_model_to_zip`` fails.
+        """
+        if self.local_rank == 0:
+            summary = {"foreground_mean": {}, "mean": {}, "metric_per_case": []}
+            write_json(Path(self.output_folder) / "validation" / "summary.json", summary)
         self.print_to_log_file("A pretraining predicts no cases; tune on it with -tr nnUNetTrainerPUNet.")

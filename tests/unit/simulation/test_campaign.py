@@ -170,6 +170,13 @@ def test_choices_that_come_out_otherwise_are_not_mixed(tmp_path: Path, source: S
         play(tmp_path, source, "random", (2, 3), "dabc")
 
 
+def test_a_cell_that_was_cut_short_is_named(tmp_path: Path, source: Source) -> None:
+    play(tmp_path, source, "random", (2,), "cabd")
+    (tmp_path / "cells/slpt__random__2__0.json").write_text('{"format"')
+    with pytest.raises(SimulationError, match=r"slpt__random__2__0\.json is no finished cell"):
+        play(tmp_path, source, "random", (2, 3), "cabd")
+
+
 def test_parameters_are_read_from_the_log(tmp_path: Path, source: Source) -> None:
     play(tmp_path, source, "random", (2,), "cabd")
     costs = cell_of(tmp_path, 2)["costs"]

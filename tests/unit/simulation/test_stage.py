@@ -52,6 +52,20 @@ def test_images_of_pool_and_test_and_no_label(stage: Stage) -> None:
     assert "dataset" not in json.loads((stage.raw / "dataset.json").read_text())
 
 
+def test_images_that_were_moved_are_linked_anew(stage: Stage, tmp_path: Path) -> None:
+    raw = tmp_path / "moved" / stage.dataset
+    raw.parent.mkdir()
+    stage.source.folder.rename(raw)
+    cases = {
+        name: replace(case, images=tuple(raw / "imagesTr" / file.name for file in case.images))
+        for name, case in stage.source.cases.items()
+    }
+    link_images(replace(stage.source, folder=raw, cases=cases), stage.shared / "raw" / stage.dataset)
+    link = stage.raw / "imagesTr" / f"a_0000{ENDING}"
+    assert link.resolve() == raw / "imagesTr" / link.name
+    assert link.read_text() == link.name
+
+
 def test_settings_go_over_those_of_the_plans(stage: Stage) -> None:
     plans = json.loads((stage.preprocessed / "P.json").read_text())
     assert plans == {"slpt": {"epochs": 2, "prompts": 3}}

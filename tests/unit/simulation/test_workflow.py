@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from filelock import Timeout
 
 from nnunet_slpt.errors import FileError, SimulationError
 from nnunet_slpt.simulation import workflow
@@ -18,6 +19,16 @@ from nnunet_slpt.simulation.workflow import _alone, _at_once, simulate
 
 SECONDS = 60
 FIRST, SECOND, THIRD = (Campaign("slpt", "random", seed, (2,)) for seed in range(3))
+
+
+def stand_in_for_all_but_campaigns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, campaigns: list[Campaign]
+) -> None:
+    about = {"text": str, "source": None, "all_cells": (), "finished": (), "cells": tmp_path}
+    plan = SimpleNamespace(campaigns=campaigns, **about)
+    answers = {"plan_simulation": plan, "_prepare": tmp_path / "shared", "_settings": None}
+    for name, stand_in in answers.items():
+        monkeypatch.setattr(workflow, name, lambda *_, answer=stand_in: answer)
 
 
 def test_an_interruption_stops_what_runs_and_begins_no_other() -> None:
@@ -42,8 +53,43 @@ def test_a_lock_that_nobody_holds_is_not_waited_for(tmp_path: Path, monkeypatch:
 
     (tmp_path / ".lock").touch()
     monkeypatch.setattr("nnunet_slpt.lock.FileLock.acquire", refuse)
-    with pytest.raises(FileError, match="belongs to user id"), _alone(tmp_path):
+    with pytest.raises(FileError, match="belongs to user id"), _alone(tmp_path, print):
         pass
+
+
+def test_another_part_that_prepares_is_waited_for_and_told_of_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = iter([*[Timeout("held")] * 3, None])
+
+    def acquire(*arguments: Any, **options: Any) -> None:
+        if error := next(refusals):
+            raise error
+
+    told: list[str] = []
+    monkeypatch.setattr("nnunet_slpt.lock.FileLock.acquire", acquire)
+    monkeypatch.setattr(workflow, "WAIT_SECONDS", 0)
+    with _alone(tmp_path, told.append):
+        assert told == [f"Waiting for another call, which prepares {tmp_path}."]
+    assert next(refusals, "none left") == "none left"
+
+
+def test_a_disk_that_is_full_ends_one_campaign(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = []
+
+    def campaign(campaign: Campaign, *_: object) -> Iterator[Any]:
+        if campaign == FIRST:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        ran.append(campaign)
+        yield from ()
+
+    stand_in_for_all_but_campaigns(tmp_path, monkeypatch, [FIRST, SECOND])
+    monkeypatch.setattr(workflow, "run_campaign", campaign)
+    assert not simulate(SimpleNamespace(jobs=1, gpus=()), say=lambda line: None)  # type: ignore[arg-type]
+    assert ran == [SECOND]
+    assert "slpt__random__0 cannot go on: [Errno 28] No space left" in "".join(capsys.readouterr())
 
 
 def test_without_an_interruption_nothing_is_stopped() -> None:
@@ -73,14 +119,7 @@ def test_three_jobs_take_the_gpus_in_turn_and_keep_them(
         yield from ()
 
     campaigns = [Campaign("slpt", "random", seed, (2,)) for seed in range(6)]
-    about = {"text": str, "source": None, "all_cells": (), "finished": (), "cells": tmp_path}
-    plan = SimpleNamespace(campaigns=campaigns, **about)
-    for name, stand_in in {
-        "plan_simulation": plan,
-        "_prepare": tmp_path / "shared",
-        "_settings": None,
-    }.items():
-        monkeypatch.setattr(workflow, name, lambda _, answer=stand_in: answer)
+    stand_in_for_all_but_campaigns(tmp_path, monkeypatch, campaigns)
     monkeypatch.setattr(workflow, "run_campaign", campaign)
     assert simulate(SimpleNamespace(jobs=3, gpus=gpus), say=lambda line: None)  # type: ignore[arg-type]
     assert Counter(seen) == expected

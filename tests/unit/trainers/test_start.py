@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from nnunet_slpt.config import PromptConfig
 from nnunet_slpt.errors import CheckpointError, ConfigError, DatasetError
 from nnunet_slpt.pretrained import Pretrained
-from nnunet_slpt.trainers.start import check_other_folds, check_same_settings, leaving_nothing_behind
-
-DATASET: dict[str, Any] = {"labels": {"background": 0, "organ": 1}, "channel_names": {"0": "CT"}}
+from nnunet_slpt.trainers.start import check_same_settings, leaving_nothing_behind
 
 
 def checkpoint(**block: object) -> Pretrained:
@@ -95,44 +91,3 @@ def test_a_checkpoint_of_another_revision_is_not_continued() -> None:
     del then["revision"]  # as before there were any
     with pytest.raises(ConfigError, match=r"revision 1, expected 2"):
         check_same_settings(checkpoint(**then), PromptConfig())
-
-
-def plans_of(config: PromptConfig, **configuration: Any) -> dict[str, Any]:
-    return {"slpt": config.as_block(), "configurations": {"2d": {"batch_size": 2, **configuration}}}
-
-
-def model(folder: Path, config: PromptConfig, **configuration: Any) -> Path:
-    """Of a model with a trained fold 1, where fold 0 is going to be."""
-    (folder / "fold_1").mkdir()
-    (folder / "fold_1" / "checkpoint_final.pth").touch()
-    (folder / "plans.json").write_text(json.dumps(plans_of(config, **configuration)))
-    (folder / "dataset.json").write_text(json.dumps(DATASET))
-    return folder / "fold_0"
-
-
-def test_a_fold_of_the_same_network_may_be_trained_in_another_way(tmp_path: Path) -> None:
-    fold = model(tmp_path, PromptConfig(epochs=3, seed=1), batch_size=4)
-    config = PromptConfig(weight_diversity=0)
-    check_other_folds(fold, "2d", config, plans_of(config), DATASET)
-
-
-@pytest.mark.parametrize(
-    ("config", "configuration", "labels", "words"),
-    [
-        (PromptConfig(prompts=2), {}, None, "prompts: got 2, there 3"),
-        (PromptConfig(), {"patch_size": [8, 8]}, None, r"patch_size: got \[8, 8\], there null"),
-        (PromptConfig(), {}, {"organ": 1, "background": 0}, "labels: got .*, there "),
-    ],
-)
-def test_a_fold_beside_which_others_would_be_of_no_use_is_refused(
-    tmp_path: Path, config: PromptConfig, configuration: dict[str, Any], labels: Any, words: str
-) -> None:
-    fold, plans = model(tmp_path, PromptConfig()), plans_of(config, **configuration)
-    dataset = DATASET | ({"labels": labels} if labels else {})
-    with pytest.raises(CheckpointError, match=f"fold_1 .*{words}.*another name"):
-        check_other_folds(fold, "2d", config, plans, dataset)
-    (tmp_path / "fold_1").rename(fold)  # what a training begun anew would make useless until it ends
-    with pytest.raises(CheckpointError, match="fold_0 of a model"):
-        check_other_folds(fold, "2d", config, plans, dataset)
-    (fold / "checkpoint_final.pth").rename(fold / "checkpoint_latest.pth")  # it never ended
-    check_other_folds(fold, "2d", config, plans, dataset)

@@ -103,6 +103,19 @@ def test_what_nnunet_can_split_passes(tmp_path: Path, fold: int | str, cases: in
     check_folder(fold, tmp_path, list("abcdefg")[:cases])
 
 
+def test_a_fold_beyond_those_of_a_campaign_is_refused(tmp_path: Path) -> None:
+    """nnU-Net draws it from all that is preprocessed; without a campaign that is the user's business."""
+    (tmp_path / "dataset_fingerprint.json").touch()
+    (tmp_path / "splits_final.json").write_text('[{"train": ["a", "b"], "val": ["c"]}]')
+    check_folder(1, tmp_path, list("abcd"))
+    (tmp_path / "slpt_selection").mkdir()
+    (tmp_path / "slpt_selection/round_00.json").write_text('{"mode": "unlabelled"}')
+    check_folder(0, tmp_path, list("abcd"))
+    check_folder("all", tmp_path, list("abcd"))
+    with pytest.raises(DatasetError, match=r"1 fold\(s\), 0 is the last one: got fold 1.*random part"):
+        check_folder(1, tmp_path, list("abcd"))
+
+
 def test_too_few_cases_to_split_are_refused(tmp_path: Path) -> None:
     (tmp_path / "dataset_fingerprint.json").touch()
     with pytest.raises(DatasetError, match=r"4 preprocessed cases.*5 folds.*splits_final\.json"):
