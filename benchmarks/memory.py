@@ -1,9 +1,10 @@
 """What a GPU would have to hold, counted tensor by tensor without one.
 
 At nnU-Net's stock size and in mixed precision: the peak of what the forward pass of a training step, a
-validation step and the prediction of a patch keep at a time, for stock full fine-tuning and for K prompts.
-torch's fake tensors have a device, a type and a shape, and nothing in them. Weights, gradients and the
-optimizer's state are not counted, nor what CUDA's libraries take beside, or torch.compile saves.
+validation step and the prediction of a patch keep at a time, for stock full fine-tuning and for K prompts;
+and the share of the weights that is tuned. torch's fake tensors have a device, a type and a shape, and
+nothing in them. Weights, gradients and the optimizer's state are not counted, nor what CUDA's libraries take
+beside, or torch.compile saves.
 
     python benchmarks/memory.py --output benchmarks/results/memory.json
 """
@@ -97,18 +98,25 @@ def peaks(network: Any, patch: tuple[int, ...], prompted: bool) -> dict[str, flo
     return found
 
 
-def measure(name: str) -> dict[str, dict[str, float]]:
-    """All of a network."""
+def tuned_share(network: nn.Module) -> float:
+    """Of all weights, those that a training changes, rounded to four digits."""
+    weights = [(parameter.numel(), parameter.requires_grad) for parameter in network.parameters()]
+    return round(sum(count for count, tuned in weights if tuned) / sum(count for count, _ in weights), 4)
+
+
+def measure(name: str) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
+    """Gigabytes and tuned shares of a network."""
     spec = NETWORKS[name]
     networks = {"full fine-tuning": stock_unet(spec)}
     for prompts in PROMPTS:
         config = PromptConfig(prompts=prompts)
         networks[f"K={prompts}"] = PromptedUNet(stock_unet(spec), spec.patch, CLASSES, config, True)
-    found = {}
+    found, shares = {}, {}
     for title, network in networks.items():
+        shares[title] = tuned_share(network)
         with on_gpu(network):
             found[title] = peaks(network, spec.patch, isinstance(network, PromptedUNet))
-    return found
+    return found, shares
 
 
 def main() -> int:
@@ -116,12 +124,12 @@ def main() -> int:
     parser.add_argument("--network", choices=NETWORKS, default="stock")
     parser.add_argument("--output", type=Path)
     arguments = parser.parse_args()
-    found = measure(arguments.network)
+    found, shares = measure(arguments.network)
     for name, row in found.items():
         print(f"{name:17}", ", ".join(f"{what} {size:.2f} GB" for what, size in row.items()))
     if arguments.output:
         settings = {"network": arguments.network, "batch": BATCH, "precision": "mixed"}
-        content = {"settings": settings, "torch": torch.__version__, "gigabytes": found}
+        content = {"settings": settings, "torch": torch.__version__, "tuned": shares, "gigabytes": found}
         arguments.output.write_text(json.dumps(content, indent=2) + "\n")
     return 0
 
