@@ -73,8 +73,8 @@ PRETRAINED = (
 )
 # Block of the page on strategies → comparison, method.
 CAMPAIGNS = {
-    "campaigns": ("heart_small_300_capped", "slpt"),
-    "campaigns_now": ("heart_small_300", "slpt"),
+    "campaigns": ("heart_small_300", "slpt"),
+    "campaigns_before": ("heart_small_300_capped", "slpt"),
     "lesion_campaigns": ("lesions_second_300", "slpt"),
 }
 
