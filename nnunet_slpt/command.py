@@ -3,14 +3,17 @@
 Standard library alone, beside ``errors``.
 """
 
-__all__ = ["answer", "whole_number"]
+__all__ = ["answer", "stdout_for_json", "whole_number"]
 
 import argparse
+import os
 import sys
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
 
 from nnunet_slpt.errors import SLPTError
+
+STDOUT, STDERR = 1, 2
 
 
 def answer(
@@ -34,6 +37,27 @@ def answer(
     except (SLPTError, OSError) as error:
         sys.stderr.write(f"{parser.prog}: {error}\n")
         return 2
+
+
+@contextmanager
+def stdout_for_json(wanted: bool) -> Iterator[None]:
+    """Keep stdout for the JSON alone: nnU-Net prints as well, in processes of its own too.
+
+    Args:
+        wanted: whether JSON is; everything else that is printed goes to stderr then.
+    """
+    if not wanted:
+        yield
+        return
+    sys.stdout.flush()
+    kept = os.dup(STDOUT)
+    os.dup2(STDERR, STDOUT)  # which processes inherit
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, STDOUT)
+        os.close(kept)
 
 
 def whole_number(fewest: int) -> Callable[[str], int]:

@@ -71,13 +71,19 @@ def find_reader(cases: Sequence[Case], dataset_json: Mapping[str, Any]) -> Image
     )
 
 
-def check_images(cases: Sequence[Case], dataset_json: Mapping[str, Any], processes: int) -> dict[str, str]:
+def check_images(
+    cases: Sequence[Case],
+    dataset_json: Mapping[str, Any],
+    processes: int,
+    reader: ImageReader | None = None,
+) -> dict[str, str]:
     """Read each image once and tell what is wrong with it.
 
     Args:
         cases: whose images are read.
         dataset_json: of the raw dataset.
         processes: how many read at the same time; the answer does not depend on it.
+        reader: of the dataset; ``None`` takes the one that fits these cases.
 
     Returns:
         Name → problem in words, of the cases that have one, by ascending name.
@@ -86,9 +92,8 @@ def check_images(cases: Sequence[Case], dataset_json: Mapping[str, Any], process
         DatasetError: nnU-Net has no reader for the file ending, or a reading process was killed.
     """
     ordered = sorted(cases, key=lambda case: case.name)
-    check = partial(
-        check_one, reader=find_reader(ordered, dataset_json), channels=channel_count(dataset_json)
-    )
+    reader = reader or find_reader(ordered, dataset_json)
+    check = partial(check_one, reader=reader, channels=channel_count(dataset_json))
     with Workers(processes) as workers:
         problems = workers.answers(check, ordered, "Checking images")
     return {case.name: problem for case, problem in zip(ordered, problems, strict=True) if problem}

@@ -4,11 +4,9 @@ __all__ = ["main"]
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 
-from nnunet_slpt.command import answer
+from nnunet_slpt.command import answer, stdout_for_json
 from nnunet_slpt.doctor.examination import examine
 from nnunet_slpt.doctor.report import as_json, as_text
 from nnunet_slpt.planners.cli import add_model, add_options
@@ -38,8 +36,7 @@ def _run(arguments: argparse.Namespace) -> int:
         stem=arguments.stem,
         processes=arguments.npp,
     )
-    # With --json, stdout is for the JSON alone, and nnU-Net prints as well.
-    with redirect_stdout(sys.stderr if arguments.json else sys.stdout):
+    with stdout_for_json(arguments.json):
         examination = examine(request)
     print(json.dumps(as_json(examination), indent=1) if arguments.json else as_text(examination))
     return 0 if examination.makes_sense else 1

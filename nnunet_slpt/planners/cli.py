@@ -4,14 +4,12 @@ __all__ = ["add_model", "add_options", "main"]
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nnunet_slpt.command import answer, whole_number
+from nnunet_slpt.command import answer, stdout_for_json, whole_number
 from nnunet_slpt.config import STEMS
 from nnunet_slpt.errors import PlanningError
 from nnunet_slpt.files import check_writable
@@ -50,8 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    # With --json, stdout is for the JSON alone, and nnU-Net prints as well.
-    with redirect_stdout(sys.stderr if arguments.json else sys.stdout):
+    with stdout_for_json(arguments.json):
         told = _to_pretrain(arguments) if arguments.punet else _to_tune(arguments)
     if arguments.json:
         print(json.dumps(told.as_json, indent=1))

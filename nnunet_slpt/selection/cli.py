@@ -8,14 +8,12 @@ __all__ = ["main"]
 import argparse
 import json
 import os
-import sys
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from nnunet_slpt.command import answer, whole_number
+from nnunet_slpt.command import answer, stdout_for_json, whole_number
 from nnunet_slpt.errors import SelectionError
 from nnunet_slpt.selection.request import DEVICES, Request
 from nnunet_slpt.selection.strategies import STRATEGIES, TESLA
@@ -47,8 +45,7 @@ def _run(arguments: argparse.Namespace) -> int:
     from nnunet_slpt.selection.handover.prelabel import prelabel
     from nnunet_slpt.selection.workflow import select
 
-    # With --json, stdout is for the JSON alone, and nnU-Net prints as well.
-    with redirect_stdout(sys.stderr if arguments.json else sys.stdout):
+    with stdout_for_json(arguments.json):
         made = prelabel(request) if request.budget is None else select(request)
     if made is not None and arguments.json:
         print(json.dumps(asdict(made), indent=1))

@@ -90,10 +90,13 @@ class Desk:
         """Names of the cases that are never chosen because they validate.
 
         Args:
-            file: with their names; ``None`` takes those that every fold of an existing split validates.
+            file: with their names; ``None`` takes those that every fold of an existing split validates, or
+                those of the last round if the split file is gone.
         """
         if file is not None:
             return frozenset(read_names(file, self.cases))
+        if self.rounds and not self.store.split_file.exists():
+            return frozenset(self.rounds[-1].validation)
         return fixed_validation(self.folds)
 
     @property
@@ -129,9 +132,12 @@ class Desk:
 
     @property
     def waiting(self) -> list[str]:
-        """Names of the cases that were chosen and have no label yet, in the order of choice."""
-        labelled = {*self.labelled}
-        return [name for name in self._chosen if name not in labelled]
+        """Names of the cases that were chosen and have no label yet, in the order of choice.
+
+        Without those that the last round left out for good.
+        """
+        settled = {*self.labelled, *(self.rounds[-1].excluded if self.rounds else ())}
+        return [name for name in self._chosen if name not in settled]
 
     @property
     def _chosen(self) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from nnunet_slpt.datasets.cases import Case
-from nnunet_slpt.datasets.image_checks import check_images, refuse_or_skip
+from nnunet_slpt.datasets.image_checks import check_images, find_reader, refuse_or_skip
 from nnunet_slpt.datasets.image_files import image_files, image_key
 from nnunet_slpt.errors import some
 from nnunet_slpt.selection.cache import CaseCache, state_of
@@ -43,7 +43,10 @@ def usable_images(
     stats = {case.name: state_of(image_files(case)) for case in cases}
     known = {case.name: cache.read(case.name, stats[case.name]) for case in cases}
     unknown = [case for case in cases if known[case.name] is None]
-    problems = check_images(unknown, dataset_json, request.preprocessing) if unknown else {}
+    problems = {}
+    if unknown:
+        reader = find_reader(cases, dataset_json)  # which of them are unknown must not decide
+        problems = check_images(unknown, dataset_json, request.preprocessing, reader)
     for case in unknown:
         if case.name not in problems:
             content = {"content": np.array(image_key(case))}

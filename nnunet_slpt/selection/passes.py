@@ -128,7 +128,13 @@ class Passes:
         return cache_key(image=self.image_keys[name], model=self.model.sha256, **settings)
 
     def _keep(self, name: str, kind: str, seen: "Future[Arrays]") -> None:
-        self._cache(kind).write(name, self._key(name, kind), seen.result())
+        arrays = seen.result()
+        if kind == "features" and not all(np.isfinite(values).all() for values in arrays.values()):
+            raise SelectionError(
+                f"The network's features of {name} are not finite: it overflows on that image. Look at its "
+                "intensities, or leave the case out (--exclude)."
+            )
+        self._cache(kind).write(name, self._key(name, kind), arrays)
 
     def _remembered(self, name: str, kind: str) -> Arrays:
         arrays = self._cache(kind).read(name, self._key(name, kind))

@@ -48,8 +48,10 @@ class Status:
         labelled: how many cases are labelled, those for validation not counted.
         validation: how many validation cases there are.
         unlabelled_validation: names of those that have no label yet.
-        waiting: names of the cases that were chosen and have no label yet, in the order of choice.
-        gone: names of the cases that were chosen and that the dataset no longer has; these do not wait.
+        waiting: names of the cases that were chosen and have no label yet, in the order of choice; without
+            those that the last round excluded.
+        gone: names of the cases that were chosen and that the dataset no longer has, without those either;
+            these do not wait.
         in_no_fold: names of the labelled cases that the split file does not name, if there is one; without
             those that the last round excluded.
         left: how many cases can still be chosen, without those that the last round excluded.
@@ -160,15 +162,15 @@ def status_of(
                 strategy=one.strategy,
                 mode=one.mode,
                 chosen=len(one.chosen),
-                waiting=len(unlabelled.intersection(one.chosen)),
+                waiting=len((unlabelled - left_out).intersection(one.chosen)),
             )
             for one in rounds
         ),
         labelled=len(have - fixed),
         validation=len(fixed),
         unlabelled_validation=() if hidden else tuple(sorted(fixed & unlabelled)),
-        waiting=tuple(name for name in chosen if name in unlabelled),
-        gone=tuple(name for name in chosen if name not in there),
+        waiting=tuple(name for name in chosen if name in unlabelled - left_out),
+        gone=tuple(name for name in chosen if name not in there | left_out),
         in_no_fold=tuple(sorted(have - split - left_out)) if folds else (),
         left=len(unlabelled - fixed - left_out - {*chosen}),
     )

@@ -108,7 +108,7 @@ def _decide(request: Request, desk: Desk, say: Say) -> tuple[Pool, int, Strategy
     """Everything that can be said before the network looks at a case."""
     desk.check_mode()
     earlier = [name for one in desk.rounds for name in one.chosen]
-    known = {*desk.cases, *earlier}
+    known = {*desk.cases, *earlier, *(name for one in desk.rounds for name in one.excluded)}
     divided = partial(
         divide,
         list(desk.cases.values()),

@@ -12,6 +12,7 @@ __all__ = [
     "labels_left_out",
 ]
 
+import filecmp
 from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -41,7 +42,7 @@ def check_folder(fold: int | str, folder: Path, available: Sequence[str]) -> Non
 
     Raises:
         DatasetError: there is no fingerprint; fewer cases than can be tuned on; no split, and fewer cases
-            than nnU-Net makes folds; or a fold that the split of chosen cases does not have.
+            than nnU-Net makes folds; or a fold that the split of chosen cases does not have, or has lost.
     """
     fingerprint = folder / FINGERPRINT_FILE
     if not fingerprint.is_file():
@@ -51,7 +52,7 @@ def check_folder(fold: int | str, folder: Path, available: Sequence[str]) -> Non
         )
     file = folder / SPLIT_FILE
     split = fold != "all" and file.is_file()
-    if split and mode_of_rounds(folder) is not None:
+    if fold != "all" and mode_of_rounds(folder) is not None:
         _check_fold_number(int(fold), file)
     if not split and len(available) < FEWEST_CASES:
         raise DatasetError(
@@ -66,6 +67,12 @@ def check_folder(fold: int | str, folder: Path, available: Sequence[str]) -> Non
 
 
 def _check_fold_number(fold: int, file: Path) -> None:
+    if not file.is_file():
+        raise DatasetError(
+            f"{file} is missing, which nnunet_slpt_select wrote. nnU-Net would make folds of all "
+            "preprocessed cases, of those too that validate or whose labels are hidden. Put it back, or "
+            "choose again: it is written anew."
+        )
     folds = json_of(file)
     if isinstance(folds, list) and fold >= len(folds):
         raise DatasetError(
@@ -126,7 +133,7 @@ def check_numbers(
         raise DatasetError(
             f"{len(missing)} cases of this fold are not preprocessed: {some(missing)}. "
             f"{training.source_folder} holds {len(available)} cases. "
-            f"{_remedy(missing, _without_label(Path(training.source_folder).parent.name))}"
+            f"{_remedy(missing, _raw_cases(Path(training.source_folder).parent.name))}"
         )
     if len(training.identifiers) < FEWEST_CASES:
         raise DatasetError(
@@ -193,9 +200,15 @@ def foreground_frequency(
     return torch.where(annotated > 0, foreground / annotated.clamp_min(1), everywhere)
 
 
-def _remedy(missing: Collection[str], unlabelled: Collection[str]) -> str:
-    """What to do about cases that are not preprocessed, some of which may have no label yet."""
-    wait = [case for case in missing if case in unlabelled]
+def _remedy(missing: Collection[str], cases: Collection[Case]) -> str:
+    """What to do about cases that are not preprocessed: some may have no label yet, or be gone."""
+    gone = sorted({*missing} - {case.name for case in cases})
+    wait = sorted({case.name for case in cases if not case.labelled}.intersection(missing))
+    if gone and cases:
+        return (
+            f"{len(gone)} are not in the dataset any more: {some(gone)}. Take them out of {SPLIT_FILE}, as "
+            "the next nnunet_slpt_select does with --exclude; or train fold 'all'."
+        )
     if not wait:
         return f"Correct {SPLIT_FILE} or run nnunet_slpt_preprocess."
     return (
@@ -204,20 +217,38 @@ def _remedy(missing: Collection[str], unlabelled: Collection[str]) -> str:
     )
 
 
-def labels_left_out(dataset: str, available: Collection[str]) -> str | None:
+def labels_left_out(folder: Path, available: Collection[str]) -> str | None:
     """A warning of labels from which no training learns, since they came after the preprocessing.
 
     Args:
-        dataset: its name.
+        folder: of the preprocessed dataset, named as it, with copies of the labels as they were then.
         available: identifiers of all preprocessed cases.
     """
-    missing = sorted({case.name for case in _raw_cases(dataset) if case.labelled} - {*available})
-    if not missing:
+    cases = _raw_cases(folder.name)
+    missing = sorted({case.name for case in cases if case.labelled} - {*available})
+    changed = sorted(case.name for case in cases if case.name in {*available} and _is_changed(case, folder))
+    told = [
+        f"{len(names)} labelled case(s) {words}: {some(names)}."
+        for names, words in (
+            (missing, "are not preprocessed, so nothing is learned from them"),
+            (changed, "were preprocessed with a label that has been changed or withdrawn since"),
+        )
+        if names
+    ]
+    if not told:
         return None
-    return (
-        f"WARNING: {len(missing)} labelled case(s) are not preprocessed, so nothing is learned from them: "
-        f"{some(missing)}. Run nnunet_slpt_preprocess -d {dataset} and start again."
-    )
+    return f"WARNING: {' '.join(told)} Run nnunet_slpt_preprocess -d {folder.name} and start again."
+
+
+def _is_changed(case: Case, folder: Path) -> bool:
+    """Whether a label is another one than nnU-Net validates with; its content is asked if it is newer."""
+    seen = folder / "gt_segmentations" / case.label.name
+    if not seen.is_file():  # preprocessed without a label, or the data came ready-made
+        return False
+    if not case.labelled:
+        return True
+    then, now = seen.stat(), case.label.stat()
+    return now.st_mtime_ns > then.st_mtime_ns and not filecmp.cmp(case.label, seen, shallow=False)
 
 
 def hidden_labels(fold: int | str, folder: Path) -> str | None:
@@ -233,10 +264,6 @@ def hidden_labels(fold: int | str, folder: Path) -> str | None:
         "WARNING: fold all trains on every label that there is, on those too that the rounds of this dataset "
         "hide (--hide_labels). Train a fold with a number: it has the labels that were chosen."
     )
-
-
-def _without_label(dataset: str) -> list[str]:
-    return [case.name for case in _raw_cases(dataset) if not case.labelled]
 
 
 def _raw_cases(dataset: str) -> list[Case]:

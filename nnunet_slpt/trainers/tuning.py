@@ -192,9 +192,9 @@ class TuningTrainer(nnUNetTrainer):
     def get_tr_and_val_datasets(self) -> tuple[Any, Any]:
         """As nnU-Net, after a look at the training cases."""
         available = self.dataset_class.get_identifiers(self.preprocessed_dataset_folder)
-        check_folder(self.fold, Path(self.preprocessed_dataset_folder_base), available)
-        self.warn(labels_left_out(self.plans_manager.dataset_name, available))
-        self.warn(hidden_labels(self.fold, Path(self.preprocessed_dataset_folder_base)))
+        home = Path(self.preprocessed_dataset_folder_base)
+        check_folder(self.fold, home, available)
+        self.warn(labels_left_out(home, available), hidden_labels(self.fold, home))
         training, validation = super().get_tr_and_val_datasets()
         self.check_training_cases(training, validation, available)
         return training, validation
@@ -290,9 +290,9 @@ class TuningTrainer(nnUNetTrainer):
         finite = take_step(self.tuned_parameters(), self.optimizer, self.grad_scaler, self.is_ddp)
         self.warn(self.watch.after_step(finite, has_foreground))
 
-    def warn(self, warning: str | None) -> None:
-        """Put a warning into the log, if there is one."""
-        if warning is not None:
+    def warn(self, *warnings: str | None) -> None:
+        """Put warnings into the log, where there are any."""
+        for warning in filter(None, warnings):
             self.print_to_log_file(warning)
 
     def _leaving_nothing_behind(self) -> AbstractContextManager[None]:

@@ -9,10 +9,9 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from contextlib import redirect_stdout
 from pathlib import Path
 
-from nnunet_slpt.command import answer
+from nnunet_slpt.command import answer, stdout_for_json
 from nnunet_slpt.selection.handover.collection import Collection
 
 DESCRIPTION = """Take finished labels into labelsTr.
@@ -35,10 +34,10 @@ def _run(arguments: argparse.Namespace) -> int:
         folder=arguments.i,
         overwrite=arguments.overwrite,
         allow_empty=arguments.allow_empty,
+        as_predicted=arguments.as_predicted,
         dry_run=arguments.dry_run,
     )
-    # With --json, stdout is for the JSON alone, and nnU-Net's readers print as well.
-    with redirect_stdout(sys.stderr if arguments.json else sys.stdout):
+    with stdout_for_json(arguments.json):
         collected = collect(asked)
     if collected.refused:
         sys.stderr.write(f"{collected.complaints()}\n")
@@ -57,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     add("-i", required=True, type=Path, metavar="FOLDER", help="with the finished labels, named as the cases")
     add("--overwrite", action="store_true", help="replace labels that are there; the old ones are kept")
     add("--allow_empty", action="store_true", help="accept labels that are nothing but background")
+    add("--as_predicted", action="store_true", help="accept pre-labels that nobody has saved, as they are")
     add("--dry_run", action="store_true", help="check and report, but write nothing")
     add("--json", action="store_true", help="print what was found as JSON")
     return parser

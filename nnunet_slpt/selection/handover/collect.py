@@ -50,7 +50,7 @@ def collect(asked: Collection) -> Collected:
         _check_writable(deliveries, desk)
     with nullcontext() if asked.dry_run else desk.store.exclusive():
         # Looked at anew: another call may have ended since, and its labels are not to be replaced unasked.
-        examiner = Examiner(Desk.as_left(asked.dataset), asked.allow_empty, asked.overwrite)
+        examiner = Examiner(Desk.as_left(asked.dataset), asked)
         findings = [examiner.examine(one) for one in tqdm(deliveries, "labels", unit="file")]
         mark_duplicates(findings, examiner)
         collected = Collected(tuple(findings), examiner.desk.waiting, asked.dry_run)

@@ -18,6 +18,7 @@ class Collection:
         folder: with the finished labels.
         overwrite: replace labels that are there; the old ones are kept.
         allow_empty: accept labels that are nothing but background.
+        as_predicted: accept pre-labels byte for byte as they were written, where a case has no label.
         dry_run: look and report, but write nothing.
     """
 
@@ -25,4 +26,5 @@ class Collection:
     folder: Path
     overwrite: bool = False
     allow_empty: bool = False
+    as_predicted: bool = False
     dry_run: bool = False

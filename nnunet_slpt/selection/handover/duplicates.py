@@ -36,6 +36,6 @@ def _of_the_dataset(findings: Sequence[Finding], examiner: Examiner) -> list[tup
     """Case and voxels of labels that stay there; only those of the same size are read."""
     sizes = {size_of(one.file) for one in findings if one.voxels}
     goes_in = [one for one in findings if one.begun and not one.there and not one.problems]
-    replaced = {one.case for one in goes_in if examiner.overwrite}
+    replaced = {one.case for one in goes_in if examiner.asked.overwrite}
     stay = [case for case in examiner.desk.cases.values() if case.labelled and case.name not in replaced]
     return [(case.name, examiner.digest(case.label)) for case in stay if size_of(case.label) in sizes]

@@ -16,7 +16,7 @@ import numpy as np
 
 from nnunet_slpt import files
 from nnunet_slpt.datasets.cases import Case, without_ending
-from nnunet_slpt.datasets.geometry import Geometry, geometry_of
+from nnunet_slpt.datasets.geometry import Geometry, differences, geometry_of
 from nnunet_slpt.datasets.image_checks import ImageReader, find_reader, read_file
 from nnunet_slpt.datasets.label_checks import (
     Label,
@@ -27,9 +27,10 @@ from nnunet_slpt.datasets.label_checks import (
 )
 from nnunet_slpt.errors import DatasetError
 from nnunet_slpt.selection.desk import Desk
+from nnunet_slpt.selection.handover.collection import Collection
 from nnunet_slpt.selection.handover.deliveries import Delivery
 from nnunet_slpt.selection.handover.effort import Effort, effort_of
-from nnunet_slpt.selection.handover.prelabel import EARLIER, OPEN, PREDICTED, is_as_written
+from nnunet_slpt.selection.handover.prelabel import EARLIER, PREDICTED
 
 Digest = str
 
@@ -48,7 +49,7 @@ class Finding:
         voxels: SHA-256 of shape and values; empty where all voxels have the same.
         as_it_is: it can be stored byte for byte.
         there: the dataset has this very label already.
-        begun: somebody has saved it; ``False`` for a pre-label in an annotators' folder as it was written.
+        begun: somebody has saved it; ``False`` for a pre-label byte for byte as it was written.
         effort: against the pre-label, if there is one.
     """
 
@@ -71,13 +72,11 @@ class Examiner:
 
     Args:
         desk: of the dataset.
-        allow_empty: labels may be nothing but background.
-        overwrite: labels that are there may be replaced.
+        asked: what may be taken.
     """
 
     desk: Desk
-    allow_empty: bool
-    overwrite: bool
+    asked: Collection
 
     @cached_property
     def reader(self) -> ImageReader:
@@ -127,19 +126,20 @@ class Examiner:
         case = self._case(found)
         ending = self.desk.dataset_json["file_ending"]
         found.round_number = self.chosen_by.get(case.name)
-        # In an annotators' folder, and nobody has saved it since: most likely nobody has looked at it.
-        if self._is_as_predicted(found):
-            found.begun = False
+        predictions = self._predictions(found, ending)
+        if self._is_left_alone(found, case, predictions):
             return
         if found.round_number is None and case.name not in self.desk.validation(None):
             found.warnings.append("no round chose this case")
         label = read_label(found.file, self.reader.read_seg)
-        found.problems += label_problems(label, self.image_geometry(case), self.values, self.allow_empty)
+        found.problems += label_problems(
+            label, self.image_geometry(case), self.values, self.asked.allow_empty
+        )
         found.voxels = _digest(label)
         found.as_it_is = case.label.name == found.file.name and holds_integers(found.file)
         if not found.as_it_is and not found.problems:
             found.warnings.append(f"converted to whole numbers in {ending}")
-        self._compare_with_prelabels(found, label, self._predictions(found, ending))
+        self._compare_with_prelabels(found, label, predictions)
         if case.labelled:
             self._compare_with_label(found, label, case)
 
@@ -161,12 +161,19 @@ class Examiner:
             )
         return case
 
-    def _is_as_predicted(self, found: Finding) -> bool:
-        """Whether it is a pre-label where it was written for the annotators, of a round taken back too."""
-        folder = found.file.resolve().parent
-        if folder.parent != self.desk.store.folder.resolve() or not folder.name.endswith(OPEN):
+    def _is_left_alone(self, found: Finding, case: Case, predictions: Sequence[Path]) -> bool:
+        """Whether it is a pre-label that nobody has saved, most likely since nobody has looked at it.
+
+        In whose folder does not matter: each of several annotators may have a copy of all pre-labels.
+        """
+        if found.sha256 not in map(files.hash_of, predictions):
             return False
-        return is_as_written(found.file, folder.with_name(folder.name.removesuffix(OPEN) + PREDICTED))
+        if self.asked.as_predicted and not case.labelled:
+            return False
+        found.begun = False
+        words = "the label that is there stays" if case.labelled else "if it is right so: --as_predicted"
+        found.warnings.append(f"still as it was predicted; {words}")
+        return True
 
     def _predictions(self, found: Finding, ending: str) -> list[Path]:
         """All that was ever predicted for a case, the last of its round first."""
@@ -194,10 +201,10 @@ class Examiner:
 
     def _compare_with_label(self, found: Finding, label: Label, case: Case) -> None:
         found.there = files.hash_of(case.label) == found.sha256 or self._is_there(label, case)
-        if not found.there and not self.overwrite:
+        if not found.there and not self.asked.overwrite:
             found.problems.append(
-                f"{case.label} is there already, with other voxels. To replace it: --overwrite, which keeps "
-                "the old one."
+                f"{case.label} is there already, with other voxels or in another place. To replace it: "
+                "--overwrite, which keeps the old one."
             )
 
     def _is_there(self, label: Label, case: Case) -> bool:
@@ -205,7 +212,8 @@ class Examiner:
             there = read_label(case.label, self.reader.read_seg)
         except DatasetError:
             return False
-        return np.array_equal(there.voxels, label.voxels)
+        same_place = not [*differences(there.geometry, label.geometry)]
+        return same_place and np.array_equal(there.voxels, label.voxels)
 
 
 def _digest(label: Label) -> Digest:

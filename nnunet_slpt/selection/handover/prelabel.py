@@ -165,6 +165,8 @@ def _write_model(names: Sequence[str], about: dict[str, Any], predicted: Path, e
 def _write_worklist(store: RoundStore, opened: Path, predicted: Path) -> None:
     """Beside the labels; notes that somebody has made in it stay."""
     name = store.worklist_file.name
+    if not store.worklist_file.exists():  # somebody has taken it along
+        return
     if not _is_begun(name, opened, predicted):
         for folder in (predicted, opened):
             files.write_bytes(folder / name, files.read_bytes(store.worklist_file))

@@ -150,8 +150,7 @@ def _table(entries: Sequence[Entry]) -> list[str]:
 
 def _row(entry: Entry) -> tuple[str, ...]:
     if entry["outcome"] == "not begun":
-        words = "still as it was written; if it is right as it is, save it again"
-        return (entry["case"], entry["outcome"], words)
+        return (entry["case"], entry["outcome"], "; ".join(entry["warnings"]))
     numbers = _numbers(entry["effort"])
     return (entry["case"], entry["outcome"], *numbers, "; ".join(entry["warnings"]))
 

@@ -186,6 +186,6 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
         A summary of no cases is written, without which ``nnUNetv2_export_model_to_zip`` fails.
         """
         if self.local_rank == 0:
-            summary = {"foreground_mean": {}, "mean": {}, "metric_per_case": []}
+            summary: dict[str, Any] = {"foreground_mean": {}, "mean": {}, "metric_per_case": []}
             write_json(Path(self.output_folder) / "validation" / "summary.json", summary)
         self.print_to_log_file("A pretraining predicts no cases; tune on it with -tr nnUNetTrainerPUNet.")

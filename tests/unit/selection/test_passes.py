@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from nnunet_slpt.errors import SelectionError
 from nnunet_slpt.selection.passes import Passes
 from nnunet_slpt.selection.uncertainty import case_uncertainty
 
@@ -128,3 +129,11 @@ def test_a_broken_run_continues_and_gives_the_same(tmp_path: Path) -> None:
     assert "a" not in again.seen
     assert again.seen[-1] == "d"
     assert repr(continued) == repr(whole)
+
+
+def test_features_that_are_not_finite_are_named_and_not_kept(tmp_path: Path) -> None:
+    """As half precision gives where the network overflows; it would spoil a column of all cases."""
+    one = Passes(FakeModel(), tmp_path, {"a": [Path("nan.png")]}, {"a": "key"}, preprocessing=0, scoring=2)
+    for _ in range(2):
+        with pytest.raises(SelectionError, match=r"features of a are not finite.*--exclude"):
+            one.see(features=["a"])

@@ -47,6 +47,15 @@ def test_a_case_that_is_gone_does_not_wait():
     assert "No longer" not in status_of(ROUNDS, [], POOL, []).text()
 
 
+def test_what_was_left_out_for_good_is_not_asked_for_again():
+    """One case that cannot be annotated, and one whose patient withdrew."""
+    rounds = [ROUNDS[0], replace(ROUNDS[1], excluded=(POOL[1], POOL[2]))]
+    status = status_of(rounds, POOL[3:20], POOL[2:], [])
+    assert (status.waiting, status.gone) == ((), ())
+    assert [one.waiting for one in status.rounds] == [0, 0]
+    assert status.next_step.startswith("Preprocess")
+
+
 def test_the_order_of_names_does_not_matter():
     one = status_of(ROUNDS, POOL[3:9], POOL, one_fold(POOL[3:5], POOL[38:]))
     assert one == status_of(ROUNDS, POOL[8:2:-1], POOL[::-1], one_fold(POOL[4:2:-1], POOL[:37:-1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -114,6 +115,10 @@ def test_a_fold_beyond_those_of_a_campaign_is_refused(tmp_path: Path) -> None:
     check_folder("all", tmp_path, list("abcd"))
     with pytest.raises(DatasetError, match=r"1 fold\(s\), 0 is the last one: got fold 1.*random part"):
         check_folder(1, tmp_path, list("abcd"))
+    (tmp_path / "splits_final.json").unlink()
+    check_folder("all", tmp_path, list("abcdef"))
+    with pytest.raises(DatasetError, match=r"splits_final\.json is missing.*Put it back, or choose again"):
+        check_folder(0, tmp_path, list("abcdef"))
 
 
 def test_too_few_cases_to_split_are_refused(tmp_path: Path) -> None:
@@ -187,12 +192,39 @@ def test_labels_that_came_after_preprocessing_are_told(
 ) -> None:
     raw = write_raw(tmp_path / "Dataset001_A", about(), cases=3, labelled=2)
     monkeypatch.setenv("nnUNet_raw", str(raw.parent))
-    told = labels_left_out(raw.name, ["case_0"])
+    told = labels_left_out(tmp_path / raw.name, ["case_0"])
     assert told is not None
     assert "1 labelled case(s) are not preprocessed" in told
     assert ": case_1. Run nnunet_slpt_preprocess -d Dataset001_A" in told
-    assert labels_left_out(raw.name, ["case_0", "case_1"]) is None
-    assert labels_left_out("Dataset002_NoRawData", ["case_0"]) is None
+    assert labels_left_out(tmp_path / raw.name, ["case_0", "case_1"]) is None
+    assert labels_left_out(tmp_path / "Dataset002_NoRawData", ["case_0"]) is None
+
+
+def test_labels_that_were_changed_or_withdrawn_after_preprocessing_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = write_raw(tmp_path / "raw" / "Dataset001_A", about(), cases=3, labelled=3)
+    monkeypatch.setenv("nnUNet_raw", str(raw.parent))
+    home, names = tmp_path / raw.name, [f"case_{number}" for number in range(3)]
+    shutil.copytree(raw / "labelsTr", home / "gt_segmentations")
+    labels = sorted((raw / "labelsTr").iterdir())
+    labels[0].touch()
+    assert labels_left_out(home, names) is None
+    labels[1].write_bytes(labels[1].read_bytes() + b"drawn again")
+    labels[2].unlink()
+    told = labels_left_out(home, names)
+    assert told is not None
+    assert "2 labelled case(s) were preprocessed with a label that has been changed or withdrawn" in told
+    assert "since: case_1, case_2. Run nnunet_slpt_preprocess" in told
+
+
+def test_a_case_of_the_split_whose_images_are_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = write_raw(tmp_path / "Dataset001_A", about(), cases=2, labelled=2)
+    monkeypatch.setenv("nnUNet_raw", str(raw.parent))
+    fold = dataset({"case_0": FULL, "case_1": FULL, "withdrawn": FULL})
+    fold.source_folder = f"preprocessed/{raw.name}/nnUNetPlans_3d_fullres"
+    with pytest.raises(DatasetError, match=r"1 are not in the dataset any more: withdrawn.*--exclude"):
+        check_cases(fold, VALIDATION, ["case_0", "case_1", "v"])
 
 
 def test_fold_all_is_warned_of_where_rounds_hide_labels(tmp_path: Path) -> None:

@@ -166,37 +166,14 @@ def test_a_copy_of_a_label_that_is_there_already(clinic, capsys):
     assert clinic.there() == ["a"]
 
 
-def test_effort(clinic, capsys):
-    nearly = clinic.drawn("a")
-    nearly[2, 3, 3] = 1
-    clinic.prelabel("a", nearly)
-    clinic.prelabel("b", clinic.drawn("b"))
-    for case in "ab":
-        clinic.bring(case)
-    assert clinic.collect("--json") == 0
-    told = json.loads(capsys.readouterr().out)
-    efforts = {one["case"]: one["effort"] for one in told["files"]}
-    voxels = int(np.count_nonzero(nearly))
-    assert efforts["a"]["changed_voxels"] == 1
-    assert efforts["a"]["dice"] == {"organ": pytest.approx(2 * (voxels - 1) / (2 * voxels - 1)), "lesion": 0}
-    assert told["summary"]["changed_voxels"] == 1
-    assert told["waiting"] == ["c"]
-    assert [one["warnings"] for one in told["files"]] == [[], ["not edited, it is the pre-label"]]
-    clinic.bring("c")
-    assert clinic.collect() == 0
-    assert sorted(clinic.report()["cases"]) == ["a", "b", "c"]
-    assert clinic.report()["summary"] == told["summary"]
-
-
-def test_prelabels_corrected_where_they_lie(clinic, capsys):
-    for case in "ab":
-        clinic.prelabel(case, np.flip(clinic.drawn(case)))
-    (clinic.opened / "a_uncertainty.nii.gz").write_bytes(b"ours")
-    clinic.bring("a", folder=clinic.opened)
-    assert clinic.collect("--overwrite", folder=clinic.opened) == 0
-    assert "1 taken, 1 not begun" in capsys.readouterr().out
-    assert clinic.there() == ["a"]
-    np.testing.assert_array_equal(clinic.label("a"), clinic.drawn("a"))
+def test_the_same_voxels_in_the_right_place_replace_those_in_another(clinic, capsys):
+    clinic.write(clinic.labels / "a.nii.gz", clinic.drawn("a"), origin=(0.0, 0.0, 0.0))
+    clinic.bring("a")
+    assert clinic.collect() == 2
+    assert "with other voxels or in another place" in capsys.readouterr().err
+    assert clinic.collect("--overwrite") == 0
+    assert "1 taken" in capsys.readouterr().out
+    assert SimpleITK.ReadImage(str(clinic.labels / "a.nii.gz")).GetOrigin() == pytest.approx((-10, 20, 30))
 
 
 def test_a_case_that_no_round_chose(clinic, capsys):
@@ -251,36 +228,6 @@ def test_a_file_that_changes_while_it_is_looked_at(clinic, monkeypatch, capsys):
     assert clinic.collect() == 2
     assert "was changed while" in capsys.readouterr().err
     assert clinic.there() == []
-
-
-def test_what_another_model_predicted_before_is_no_annotators_work(clinic, capsys):
-    clinic.prelabel("a", clinic.drawn("b"))
-    clinic.bring("a", clinic.drawn("c"), folder=clinic.predicted / "earlier" / "00")
-    clinic.bring("a", clinic.drawn("c"))  # from a copy of the folder, made in time
-    assert clinic.collect("--json") == 0
-    (told,) = json.loads(capsys.readouterr().out)["files"]
-    assert told["warnings"] == ["not edited, it is the pre-label"]
-    assert told["effort"]["changed_voxels"] == 0
-
-
-def test_the_annotators_folder_of_a_round_that_was_taken_back(clinic, capsys):
-    for case in "ab":
-        clinic.prelabel(case, np.flip(clinic.drawn(case)))
-    clinic.bring("a", folder=clinic.opened)
-    clinic.store.undo()
-    assert clinic.collect("--json", folder=clinic.home / "undone_00_round_00_to_annotate") == 0
-    told = json.loads(capsys.readouterr().out)["files"]
-    assert [one["outcome"] for one in told] == ["taken", "not begun"]
-    assert told[0]["effort"]["changed_voxels"] > 0
-
-
-def test_a_run_killed_between_the_two_copies_leaves_no_annotators_work(clinic, capsys):
-    clinic.prelabel("a", clinic.drawn("b"))
-    (clinic.predicted / "earlier" / "00").mkdir(parents=True)
-    (clinic.predicted / "a.nii.gz").rename(clinic.predicted / "earlier" / "00" / "a.nii.gz")
-    clinic.bring("a", clinic.drawn("c"), folder=clinic.predicted)  # and not yet in their folder
-    assert clinic.collect(folder=clinic.opened) == 0
-    assert "1 not begun" in capsys.readouterr().out
 
 
 def test_equal_labels_of_one_class_alone_are_no_copies(clinic):
