@@ -92,7 +92,7 @@ def look_at(case: Case, reader: ImageReader, channels: int, values: LabelValues)
         orientation=orientation_of(properties),
         ranges=tuple(map(_range, images)),
         values=frozenset() if label is None else frozenset(np.unique(label.voxels).tolist()),
-        foreground=_foreground(images, label.voxels) if label is not None and whole else (),
+        foreground=_foreground(images, label.voxels, values.ignore) if label is not None and whole else (),
     )
 
 
@@ -141,8 +141,12 @@ def _range(voxels: NDArray[np.float32]) -> Range:
     return Range(float(voxels.min()), float(low), float(high), float(voxels.max()))
 
 
-def _foreground(images: NDArray[np.float32], label: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+def _foreground(
+    images: NDArray[np.float32], label: NDArray[np.float32], ignore: int | None
+) -> tuple[NDArray[np.float32], ...]:
+    """Intensities of what is labelled; what nobody has annotated is not."""
+    annotated = label if ignore is None else np.where(label == ignore, 0, label)
     samples, _ = DatasetFingerprintExtractor.collect_foreground_intensities(
-        label, images, num_samples=VOXELS_OF_A_LABEL
+        annotated, images, num_samples=VOXELS_OF_A_LABEL
     )
     return tuple(np.asarray(sample) for sample in samples if len(sample))

@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nnunet_slpt.errors import PlanningError
 from nnunet_slpt.planners.transfer import shrinks_by
+from nnunet_slpt.planners.tunings import check_windows, tuning_of
 
 # nnU-Net's UNet_featuremap_min_edge_length (experiment_planning/experiment_planners/
 # default_experiment_planner.py): so many voxels an axis has to have where the network is deepest.
@@ -16,6 +18,8 @@ SHORTEST_EDGE = 4
 def patch_around(sizes: Sequence[float], patch: Sequence[int], settings: Mapping[str, Any]) -> list[int]:
     """The smallest valid patch around images of this size, no axis longer than it is now.
 
+    The present patch, if a PUNet would cut the smaller one into other windows.
+
     Args:
         sizes: of the images at the network's spacing, in voxels.
         patch: as it is now.
@@ -23,7 +27,8 @@ def patch_around(sizes: Sequence[float], patch: Sequence[int], settings: Mapping
     """
     steps, shortest = shrinks_by(settings), _shortest(patch, settings)
     wanted = [math.ceil(size / step) * step for size, step in zip(sizes, steps, strict=True)]
-    return [max(min(want, now), least) for want, now, least in zip(wanted, patch, shortest, strict=True)]
+    found = [max(min(want, now), least) for want, now, least in zip(wanted, patch, shortest, strict=True)]
+    return found if _keeps_windows(found, settings) else list(patch)
 
 
 def patch_within(share: float, patch: Sequence[int], settings: Mapping[str, Any]) -> list[int] | None:
@@ -38,13 +43,24 @@ def patch_within(share: float, patch: Sequence[int], settings: Mapping[str, Any]
         ``None`` if no patch is so small.
     """
     steps, shortest, cut = shrinks_by(settings), _shortest(patch, settings), list(patch)
-    while math.prod(cut) > share * math.prod(patch):
+    while math.prod(cut) > share * math.prod(patch) or not _keeps_windows(cut, settings):
         axes = [axis for axis in range(len(cut)) if cut[axis] - steps[axis] >= shortest[axis]]
         if not axes:
             return None
         longest = max(axes, key=lambda axis: cut[axis] / patch[axis])  # keeps the patch's proportions
         cut[longest] -= steps[longest]
     return cut
+
+
+def _keeps_windows(patch: Sequence[int], settings: Mapping[str, Any]) -> bool:
+    """Whether the plans may have this patch, as far as a PUNet's windows go."""
+    if not tuning_of(settings).by_tokens:
+        return True
+    try:
+        check_windows(settings, patch)
+    except PlanningError:
+        return False
+    return True
 
 
 def _shortest(patch: Sequence[int], settings: Mapping[str, Any]) -> list[int]:

@@ -67,4 +67,5 @@ class ScaleShift(nn.Module):
 def _can_be_changed(layer: Any) -> bool:
     """One that has a scale and a shift, and of which we know what it does when it is frozen."""
     instance = isinstance(layer, INSTANCE) and not layer.track_running_stats
-    return (instance or isinstance(layer, BATCH)) and bool(layer.affine)
+    batch = isinstance(layer, BATCH) and layer.track_running_stats
+    return (instance or batch) and bool(layer.affine)

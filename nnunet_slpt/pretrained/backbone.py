@@ -79,7 +79,7 @@ def pretrained_heads(pretrained: Pretrained) -> list[tuple[Tensor, Tensor]]:
     Empty if the checkpoint has none, as one that a prompt tuning wrote.
     """
     stages = sorted(
-        {int(name.removeprefix(HEADS).split(".")[0]) for name in pretrained.weights if HEADS in name}
+        {int(name.removeprefix(HEADS).split(".")[0]) for name in pretrained.weights if name.startswith(HEADS)}
     )
     weights = pretrained.weights
     return [(weights[f"{HEADS}{stage}.weight"], weights[f"{HEADS}{stage}.bias"]) for stage in stages]

@@ -87,7 +87,7 @@ def _what_folds_share(
     dataset_json: Mapping[str, Any],
 ) -> dict[str, str]:
     """By name, as text, because the order counts: that of the labels says which output is which region."""
-    chosen = plans["configurations"][configuration]
+    chosen = _inherited(plans["configurations"], configuration)
     normalised_by = {*(chosen.get("normalization_schemes") or [])}
     parts: list[tuple[Mapping[str, Any], Iterable[str]]] = [
         (plans.get(PLANS_KEY, {}), of_network),
@@ -96,6 +96,13 @@ def _what_folds_share(
         (dataset_json, OF_DATASET),
     ]
     return {key: json.dumps(part.get(key)) for part, keys in parts for key in keys}
+
+
+def _inherited(configurations: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A configuration with what it takes from others (nnU-Net's ``inherits_from``)."""
+    own = configurations[name]
+    parent = own.get("inherits_from")
+    return {**(_inherited(configurations, parent) if parent else {}), **own}
 
 
 def check_ended_training(checkpoint: Path | None) -> None:

@@ -88,10 +88,18 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
         return focal_loss
 
     def check_training_cases(self, training: Any, validation: Any, available: Any) -> None:
-        """As any training's, but no case needs a label; says how many have one, and what they teach."""
+        """As any training's, but no case needs a label; says how many have one, and what they teach.
+
+        Refuses to learn nothing: no class, and no weight of the self-supervision.
+        """
         check_numbers(training, validation, available)
         labelled = [case for case in training.identifiers if not training.load_case(case)[3].get(UNLABELLED)]
         trained = self.config.concurrent if labelled else ()
+        if not (trained or self.config.weight_assignment):
+            raise ConfigError(
+                'plans["slpt"]["weight_assignment"] is 0 and no class is segmented, so there is nothing to '
+                f"learn: {len(labelled)} training cases have a label. Give it a weight, or label cases."
+            )
         self.punet.train_classes(trained, anew=self.current_epoch == 0)
         beside = ", ".join(trained) or "nothing"
         self.print_to_log_file(
@@ -117,16 +125,18 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
             for value in self._losses(batch):
                 self.backward(value)
                 losses.append(value.detach())
-        self.take_step(has_foreground=True)  # there need not be any
+        if losses or self.is_ddp:  # other ranks may have some
+            self.take_step(has_foreground=True)  # there need not be any
         self.supervision.follow()
-        return {"loss": torch.stack(losses).sum().cpu().numpy()}
+        return {"loss": np.float32(sum(float(value) for value in losses))}
 
     def _losses(self, batch: dict[str, Any]) -> Iterator[Tensor]:
         """The terms of the loss, each a graph of its own."""
         images = batch["data"].to(self.device, non_blocking=True)
-        with self.autocast():
-            assignment = self.supervision.loss(images, self.inference_allowed_mirroring_axes or ())
-        yield self.config.weight_assignment * assignment
+        if self.config.weight_assignment:
+            with self.autocast():
+                assignment = self.supervision.loss(images, self.inference_allowed_mirroring_axes or ())
+            yield self.config.weight_assignment * assignment
         for name in self.config.concurrent:
             target = self.classes.target(batch["target"], [name])
             if target[:, -1].all():  # nobody has annotated any of it
@@ -160,6 +170,8 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
     def on_validation_epoch_end(self, val_outputs: list[dict[str, Any]]) -> None:
         """As any training's; logs whether features still differ, and warns if they do not."""
         super().on_validation_epoch_end(val_outputs)
+        if not self.config.weight_assignment:
+            return
         likeness = self.supervision.likeness()
         self.print_to_log_file(f"Mean cosine of two voxels' features: {likeness:.3f} (1: all are alike)")
         if likeness > COLLAPSED:

@@ -61,6 +61,16 @@ def test_a_case_without_a_label(raw: Path) -> None:
     assert (look.values, look.foreground, look.label_problems) == (frozenset(), (), ())
 
 
+def test_what_nobody_has_annotated_is_not_foreground(raw: Path) -> None:
+    """The ignore label has the highest number: nnU-Net's fingerprint counts it, and says so nowhere."""
+    expected = seen(raw).foreground
+    change(raw / "labelsTr/case_0.nii.gz", lambda voxels: np.where(voxels == 0, 2, voxels))
+    values = LabelValues.of(about(("T1", "T2")) | {"labels": {"background": 0, "organ": 1, "ignore": 2}})
+    (case, _) = read_cases(raw, hide_labels=False)
+    look = look_at(case, SimpleITKIO(), 2, values)
+    assert [np.median(one) for one in look.foreground] == [np.median(one) for one in expected]
+
+
 def test_intensities_are_those_of_the_image(raw: Path) -> None:
     voxels = np.arange(np.prod(SHAPE), dtype=np.float32).reshape(SHAPE)
     change(raw / "imagesTr/case_0_0001.nii.gz", lambda _: voxels)

@@ -8,6 +8,7 @@ import pytest
 from small_models import plans_of
 
 from nnunet_slpt.doctor.patches import patch_around, patch_within
+from nnunet_slpt.networks.punet import PUNET
 from nnunet_slpt.planners.transfer import patch_size_for
 
 SETTINGS: dict[str, Any] = plans_of()["configurations"]["3d_fullres"]  # shrinks by 4 along each axis
@@ -40,3 +41,18 @@ def test_a_share_of_the_voxels(share: float) -> None:
 
 def test_no_patch_is_small_enough() -> None:
     assert patch_within(0.01, [32, 32, 32], SETTINGS) is None
+
+
+def test_a_punet_keeps_its_windows() -> None:
+    """Its deepest grid of 8 voxels is cut into windows of 4; one of 5 or 6 would be into 3."""
+    measures = {
+        "n_stages": 5,
+        "features_per_stage": [16, 32, 64, 96, 96],
+        "kernel_sizes": [[3] * 3] * 5,
+        "strides": [[1] * 3] + [[2] * 3] * 4,
+    }
+    architecture = {"network_class_name": PUNET, "arch_kwargs": measures}
+    settings = {"patch_size": [128] * 3, "architecture": architecture}
+    assert patch_around([80, 80, 80], settings["patch_size"], settings) == [128] * 3
+    assert patch_around([100, 100, 100], settings["patch_size"], settings) == [112] * 3
+    assert patch_within(0.5, settings["patch_size"], settings) == [64] * 3

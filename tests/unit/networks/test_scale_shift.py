@@ -87,6 +87,7 @@ def test_a_copy_has_changes_of_its_own(build: Callable[[], nn.Module]) -> None:
     [
         nn.InstanceNorm3d(4),
         nn.BatchNorm3d(4, affine=False),
+        nn.BatchNorm3d(4, track_running_stats=False),
         nn.InstanceNorm3d(4, True, track_running_stats=True),
     ],
 )

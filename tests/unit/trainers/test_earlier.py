@@ -81,6 +81,21 @@ def test_a_fold_for_which_others_would_see_images_otherwise_is_refused(
         check_other_folds(fold, "2d", config, plans | {key: now}, DATASET)
 
 
+def test_what_a_configuration_inherits_counts(tmp_path: Path) -> None:
+    config = PromptConfig()
+
+    def plans(patch: int) -> dict[str, Any]:
+        parent = {"patch_size": [patch, patch], "normalization_schemes": MR}
+        child = {"inherits_from": "2d", "batch_size": 4}
+        return {"slpt": config.as_block(), "configurations": {"2d": parent, "larger": child}}
+
+    fold = model(tmp_path, config)
+    (tmp_path / "plans.json").write_text(json.dumps(plans(16)))
+    check_other_folds(fold, "larger", config, plans(16), DATASET)
+    with pytest.raises(CheckpointError, match=r"patch_size: got \[8, 8\], there \[16, 16\]"):
+        check_other_folds(fold, "larger", config, plans(8), DATASET)
+
+
 def test_intensities_that_no_normalisation_looks_at_may_change(tmp_path: Path) -> None:
     """As they do with every label that comes in, where nnU-Net's own planner made the plans."""
     fold = model(tmp_path, config := PromptConfig(), normalization_schemes=MR)

@@ -98,6 +98,17 @@ def test_the_gradient_is_that_of_both_losses(weight: float, concurrent: tuple[st
         torch.testing.assert_close(found[name], slope, rtol=1e-3, atol=1e-5, msg=name)
 
 
+def test_without_a_weight_there_is_no_self_supervision() -> None:
+    """Nor a step, where a batch has no label."""
+    trainer = Trainer(concurrent=("organ",), weight_assignment=0.0)
+    trainer.supervision.loss = None  # type: ignore[assignment]
+    trainer.train_step(batch())
+    before = values_of(trainer.network)
+    told = trainer.train_step(batch(labelled=False))["loss"]
+    assert told == 0
+    assert all(torch.equal(*pair) for pair in zip(before, values_of(trainer.network), strict=True))
+
+
 def test_a_case_without_a_label_teaches_the_body_alone() -> None:
     trainer = Trainer(concurrent=("organ", "lesion"), weight_assignment=1.0)
     trainer.train_step(batch(labelled=False))
