@@ -206,8 +206,8 @@ def _remedy(missing: Collection[str], cases: Collection[Case]) -> str:
     wait = sorted({case.name for case in cases if not case.labelled}.intersection(missing))
     if gone and cases:
         return (
-            f"{len(gone)} are not in the dataset any more: {some(gone)}. Take them out of {SPLIT_FILE}, as "
-            "the next nnunet_slpt_select does with --exclude; or train fold 'all'."
+            f"{len(gone)} are not in the dataset: {some(gone)}. Correct {SPLIT_FILE}; or, if they were taken "
+            "away on purpose, choose again with nnunet_slpt_select --exclude, or train fold 'all'."
         )
     if not wait:
         return f"Correct {SPLIT_FILE} or run nnunet_slpt_preprocess."

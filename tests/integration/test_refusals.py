@@ -156,7 +156,7 @@ REFUSED = [
     (cascade, ArchitectureError, ["3d_cascade_fullres", "cascade", "Use 3d_fullres"]),
     (one_training_case, DatasetError, ["1 training case(s), expected 2", "Label more cases"]),
     (no_validation_case, DatasetError, ["0 validation cases, expected 1", "Move a case"]),
-    (a_case_that_is_not_preprocessed, DatasetError, ["case_77", "holds 6 cases", "nnunet_slpt_preprocess"]),
+    (a_case_that_is_not_preprocessed, DatasetError, ["case_77", "holds 6 cases", "Correct splits_final"]),
     (four_cases_and_no_split, DatasetError, ["4 preprocessed cases", "5 folds", "splits_final.json"]),
     (no_fingerprint, DatasetError, ["dataset_fingerprint.json", "nnUNetv2_extract_fingerprint -d"]),
     (empty_labels, DatasetError, ["all 4 training cases are empty", "dataset.json"]),

@@ -223,7 +223,7 @@ def test_a_case_of_the_split_whose_images_are_gone(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("nnUNet_raw", str(raw.parent))
     fold = dataset({"case_0": FULL, "case_1": FULL, "withdrawn": FULL})
     fold.source_folder = f"preprocessed/{raw.name}/nnUNetPlans_3d_fullres"
-    with pytest.raises(DatasetError, match=r"1 are not in the dataset any more: withdrawn.*--exclude"):
+    with pytest.raises(DatasetError, match=r"1 are not in the dataset: withdrawn.*--exclude"):
         check_cases(fold, VALIDATION, ["case_0", "case_1", "v"])
 
 
