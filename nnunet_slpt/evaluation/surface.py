@@ -26,7 +26,7 @@ def check_packages() -> None:
     if importlib.util.find_spec("monai") is None:
         raise EvaluationError(
             "Predictions cannot be measured without monai. "
-            "Install what measures: pip install 'nnunet-slpt[simulate]'"
+            "Install what measures, in a clone of nnunet_slpt: pip install '.[simulate]'"
         )
 
 

@@ -22,7 +22,8 @@ DESCRIPTION = """Choose the next cases to annotate and write splits_final.json.
 
 A case of imagesTr is labelled if its file is in labelsTr; the others are the pool. Cases that validate in
 every fold of an existing splits_final.json (or those of --val) are never chosen. Round 0 needs any trained
-nnU-Net (-m), later rounds one trained with nnUNetTrainerSLPT."""
+nnU-Net (-m), later rounds one whose prompts can disagree, of nnUNetTrainerSLPT or nnUNetTrainerPUNet; what
+chooses by features alone takes any in every round, and random choice needs none."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -141,7 +142,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("-d", required=True, metavar="DATASET", help="dataset name or number")
-    add("-n", metavar="BUDGET", help="how many cases: a number, or a percentage of the pool such as 5%%")
+    add(
+        "-n",
+        metavar="BUDGET",
+        help="how many cases: a number, or a percentage such as 5%% of all that are or were in the pool",
+    )
     either = parser.add_mutually_exclusive_group().add_argument
     either("--status", action="store_true", help="tell rounds, labelled, waiting and left; change nothing")
     either("--undo", action="store_true", help="take the last round back")
@@ -162,7 +167,13 @@ def _add_choice(group: Any) -> None:
         help=f"{', '.join((TESLA, *STRATEGIES))}; or two joined by +: the first until cases are labelled, "
         "then the second (default: tesla, which is kmeans+hybrid)",
     )
-    add("--set", nargs="+", default=[], metavar="NAME=VALUE", help="parameters of the strategy")
+    add(
+        "--set",
+        nargs="+",
+        default=[],
+        metavar="NAME=VALUE",
+        help="parameters of the strategy, such as part=inter_prompt",
+    )
     add(
         "-aggregation",
         default="classes",
@@ -190,7 +201,12 @@ def _add_choice(group: Any) -> None:
 def _add_cases(group: Any) -> None:
     add = group.add_argument
     add("--val", type=Path, metavar="FILE", help="names of cases that validate and are never chosen")
-    add("--exclude", type=Path, metavar="FILE", help="names of cases that are never chosen")
+    add(
+        "--exclude",
+        type=Path,
+        metavar="FILE",
+        help="names of cases to leave out: never chosen, and out of the split",
+    )
     add("--hide_labels", action="store_true", help="research: only what earlier rounds chose is labelled")
     add("--partial", action="store_true", help="continue even if chosen cases are not labelled yet")
     add(
@@ -211,7 +227,7 @@ def _add_model(group: Any) -> None:
     add("-tr", default="nnUNetTrainerSLPT", help="trainer (default: nnUNetTrainerSLPT)")
     add("-p", default="nnUNetPlans", help="plans (default: nnUNetPlans)")
     add("-c", help="configuration (default: 3d_fullres, or the only one that there is)")
-    add("-f", nargs="+", metavar="FOLD", help="folds (default: all there are)")
+    add("-f", nargs="+", metavar="FOLD", help="folds (default: all with a number, or else all)")
     add("-chk", default="checkpoint_final.pth", help="checkpoint (default: checkpoint_final.pth)")
     add("-device", default="cuda", choices=DEVICES, help="where the network runs (default: cuda)")
     add(
@@ -223,5 +239,5 @@ def _add_model(group: Any) -> None:
     add("-nps", type=whole_number(1), default=3, help="threads for scoring (default: 3)")
     add("-step_size", type=float, default=0.5, help="of the sliding window (default: 0.5)")
     add("--disable_tta", action="store_true", help="no mirroring: up to 8 times faster")
-    add("-num_parts", type=int, default=1, help="calls that share the network's work")
-    add("-part_id", type=int, default=0, help="which of them this is, from 0 on")
+    add("-num_parts", type=int, default=1, help="calls that share the network's work (default: 1)")
+    add("-part_id", type=int, default=0, help="which of them this is, from 0 on (default: 0)")

@@ -47,8 +47,9 @@ def check_folder(fold: int | str, folder: Path, available: Sequence[str]) -> Non
     fingerprint = folder / FINGERPRINT_FILE
     if not fingerprint.is_file():
         raise DatasetError(
-            f"There is no {fingerprint}, which nnU-Net copies beside the model. Run "
-            f"nnUNetv2_extract_fingerprint -d {folder.name}, or copy the file if the data comes ready-made."
+            f"There is no {fingerprint}, which nnU-Net copies beside the model. Run nnunet_slpt_preprocess "
+            f"-d {folder.name} -p PLANS, or nnUNetv2_extract_fingerprint -d NUMBER, or copy the file if the "
+            "data comes ready-made."
         )
     file = folder / SPLIT_FILE
     split = fold != "all" and file.is_file()

@@ -75,7 +75,7 @@ def test_nothing_to_measure() -> None:
 def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     check_packages()
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "monai" else object())
-    with pytest.raises(EvaluationError, match=r"without monai\. .*pip install 'nnunet-slpt\[simulate\]'"):
+    with pytest.raises(EvaluationError, match=r"without monai\. .*pip install '\.\[simulate\]'"):
         check_packages()
     with pytest.raises(EvaluationError, match="monai"):
         surface_agreement(cube(), cube(), CUBIC, 2)
