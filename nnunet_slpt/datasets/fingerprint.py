@@ -20,8 +20,8 @@ from nnunet_slpt.datasets.cases import Case
 from nnunet_slpt.datasets.image_checks import ImageReader, check_one
 from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.errors import DatasetError
+from nnunet_slpt.host_conventions import INTENSITIES
 
-INTENSITIES = "foreground_intensity_properties_per_channel"
 VOXELS_SAMPLED = 10e7  # of all labelled cases together, as nnU-Net; with replacement, so of few cases too
 # Shape after cropping, spacing, foreground voxels of each channel, size after cropping as a share.
 Look = tuple[list[int], list[float], list[NDArray[np.float64]], float]

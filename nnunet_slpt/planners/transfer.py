@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from nnunet_slpt.config import PLANS_KEY, TrainingConfig
 from nnunet_slpt.errors import PlanningError
+from nnunet_slpt.host_conventions import INTENSITIES
 
-INTENSITIES = "foreground_intensity_properties_per_channel"
 # nnU-Net's (experiment_planning/experiment_planners/default_experiment_planner.py): a batch may show this
 # share of the dataset's voxels, but is never smaller than two.
 MOST_OF_DATASET = 0.05

@@ -19,11 +19,10 @@ from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.errors import some
 from nnunet_slpt.files import back_up, json_of, move, remove, replace_json, write_json
 from nnunet_slpt.hidden_labels import hides_labels
-from nnunet_slpt.host_conventions import FINGERPRINT_FILE, SPLIT_FILE
+from nnunet_slpt.host_conventions import FINGERPRINT_FILE, LABELS_FOLDER, SPLIT_FILE
 from nnunet_slpt.preprocessing.store import OWN_FOLDER
 
 DATASET_JSON = "dataset.json"
-LABELS = "gt_segmentations"
 Say = Callable[[str], object]
 
 
@@ -56,9 +55,9 @@ def write_companions(
         say(f"{file} is not the raw dataset's any more and is written anew; the old one is {backup}.")
     ending = dataset_json["file_ending"]
     labelled = [case for case in cases if case.labelled]
-    labels = {home / LABELS / f"{case.name}{ending}": case.label for case in labelled}
+    labels = {home / LABELS_FOLDER / f"{case.name}{ending}": case.label for case in labelled}
     _set_aside_labels(home, labels.keys(), say)
-    _copy_labels(place, labels, {home / LABELS / f"{name}{ending}" for name in anew})
+    _copy_labels(place, labels, {home / LABELS_FOLDER / f"{name}{ending}" for name in anew})
     if not (home / FINGERPRINT_FILE).is_file():
         reader, channels = find_reader(cases, dataset_json), channel_count(dataset_json)
         # As nnU-Net's, which is of labelled cases; where there are none yet, of what there is.
@@ -95,7 +94,7 @@ def split_notes(home: Path, cases: Sequence[Case]) -> list[str]:
 
 
 def _set_aside_labels(home: Path, kept: Collection[Path], say: Say) -> None:
-    folder, removed = home / LABELS, home / OWN_FOLDER / "removed" / LABELS
+    folder, removed = home / LABELS_FOLDER, home / OWN_FOLDER / "removed" / LABELS_FOLDER
     folder.mkdir(exist_ok=True)
     for file in sorted(file for file in folder.iterdir() if file.is_file() and file not in kept):
         # It may be the last copy of what somebody has drawn.

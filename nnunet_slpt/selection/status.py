@@ -154,6 +154,7 @@ def status_of(
     left_out = {*rounds[-1].excluded} if rounds else set()
     hidden = bool(rounds) and rounds[-1].mode == HIDE_LABELS  # a validation case has its label all the same
     unlabelled = there - have
+    asked_for = unlabelled - left_out
     chosen = [name for one in rounds for name in one.chosen]
     return Status(
         rounds=tuple(
@@ -162,15 +163,15 @@ def status_of(
                 strategy=one.strategy,
                 mode=one.mode,
                 chosen=len(one.chosen),
-                waiting=len((unlabelled - left_out).intersection(one.chosen)),
+                waiting=len(asked_for.intersection(one.chosen)),
             )
             for one in rounds
         ),
         labelled=len(have - fixed),
         validation=len(fixed),
         unlabelled_validation=() if hidden else tuple(sorted(fixed & unlabelled)),
-        waiting=tuple(name for name in chosen if name in unlabelled - left_out),
-        gone=tuple(name for name in chosen if name not in there | left_out),
+        waiting=tuple(name for name in chosen if name in asked_for),
+        gone=tuple(name for name in chosen if name not in there and name not in left_out),
         in_no_fold=tuple(sorted(have - split - left_out)) if folds else (),
         left=len(unlabelled - fixed - left_out - {*chosen}),
     )

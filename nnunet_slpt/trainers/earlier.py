@@ -12,8 +12,9 @@ from typing import Any
 
 from nnunet_slpt.config import PLANS_KEY, TrainingConfig
 from nnunet_slpt.errors import CheckpointError
-from nnunet_slpt.files import json_of
-from nnunet_slpt.pretrained import read_checkpoint
+from nnunet_slpt.files import json_of, move
+from nnunet_slpt.host_conventions import INTENSITIES
+from nnunet_slpt.pretrained import Pretrained, read_checkpoint
 
 ENDED = "checkpoint_final.pth"
 UNFINISHED = ("checkpoint_latest.pth", "checkpoint_best.pth")
@@ -30,7 +31,6 @@ OF_CONFIGURATION = (
     "resampling_fn_data_kwargs",
 )
 OF_DATASET = ("channel_names", "labels", "regions_class_order")
-INTENSITIES = "foreground_intensity_properties_per_channel"
 WITHOUT_INTENSITIES = {  # normalisations of nnU-Net that do not look at them
     "ZScoreNormalization",
     "NoNormalization",
@@ -105,7 +105,7 @@ def _inherited(configurations: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {**(_inherited(configurations, parent) if parent else {}), **own}
 
 
-def check_ended_training(checkpoint: Path | None) -> None:
+def check_ended_training(checkpoint: Pretrained | None) -> None:
     """Refuse to continue a training that has ended while another one, begun since, has not.
 
     nnU-Net's ``--c`` takes ``checkpoint_final.pth`` if there is one. It would write it anew, as if it had
@@ -117,15 +117,14 @@ def check_ended_training(checkpoint: Path | None) -> None:
     Raises:
         CheckpointError: one beside it is of another training.
     """
-    if checkpoint is None or checkpoint.name != ENDED:
+    if checkpoint is None or checkpoint.path.name != ENDED:
         return
-    began = read_checkpoint(checkpoint).began
-    for file in map(checkpoint.with_name, UNFINISHED):
-        if file.exists() and read_checkpoint(file).began != began:
+    for file in map(checkpoint.path.with_name, UNFINISHED):
+        if file.exists() and read_checkpoint(file).began != checkpoint.began:
             raise CheckpointError(
-                f"{checkpoint} is of a training that ended, and {file.name} beside it of another one that "
-                f"did not. Move {ENDED} to another place to continue the latter, or {file.name} to keep the "
-                "former, and start again."
+                f"{checkpoint.path} is of a training that ended, and {file.name} beside it of another one "
+                f"that did not. Move {ENDED} to another place to continue the latter, or {file.name} to keep "
+                "the former, and start again."
             )
 
 
@@ -151,5 +150,5 @@ def set_aside_predictions(validation: Path, cases: Collection[str], file_ending:
     aside = validation.with_name(ASIDE)
     aside.mkdir(exist_ok=True)
     for file in stale:
-        file.replace(aside / file.name)
+        move(file, aside / file.name)
     return f"Moved {len(stale)} files of cases that are not validated on now from {validation} to {aside}."

@@ -29,7 +29,7 @@ from nnunet_slpt.datasets import UNLABELLED, Case, dataset_folder, read_cases
 from nnunet_slpt.errors import DatasetError, some
 from nnunet_slpt.files import json_of
 from nnunet_slpt.hidden_labels import hides_labels, mode_of_rounds
-from nnunet_slpt.host_conventions import FEWEST_CASES, FINGERPRINT_FILE, HOST_FOLDS, SPLIT_FILE
+from nnunet_slpt.host_conventions import FEWEST_CASES, FINGERPRINT_FILE, HOST_FOLDS, LABELS_FOLDER, SPLIT_FILE
 
 
 def check_folder(fold: int | str, folder: Path, available: Sequence[str]) -> None:
@@ -225,9 +225,9 @@ def labels_left_out(folder: Path, available: Collection[str]) -> str | None:
         folder: of the preprocessed dataset, named as it, with copies of the labels as they were then.
         available: identifiers of all preprocessed cases.
     """
-    cases = _raw_cases(folder.name)
-    missing = sorted({case.name for case in cases if case.labelled} - {*available})
-    changed = sorted(case.name for case in cases if case.name in {*available} and _is_changed(case, folder))
+    cases, there = _raw_cases(folder.name), {*available}
+    missing = sorted({case.name for case in cases if case.labelled} - there)
+    changed = sorted(case.name for case in cases if case.name in there and _is_changed(case, folder))
     told = [
         f"{len(names)} labelled case(s) {words}: {some(names)}."
         for names, words in (
@@ -243,7 +243,7 @@ def labels_left_out(folder: Path, available: Collection[str]) -> str | None:
 
 def _is_changed(case: Case, folder: Path) -> bool:
     """Whether a label is another one than nnU-Net validates with; its content is asked if it is newer."""
-    seen = folder / "gt_segmentations" / case.label.name
+    seen = folder / LABELS_FOLDER / case.label.name
     if not seen.is_file():  # preprocessed without a label, or the data came ready-made
         return False
     if not case.labelled:

@@ -21,7 +21,7 @@ from nnunet_slpt.config import PLANS_KEY, REVISION, PromptConfig, TrainingConfig
 from nnunet_slpt.errors import ArchitectureError, CheckpointError
 from nnunet_slpt.files import remove_parts, written_whole
 from nnunet_slpt.networks import check_architecture
-from nnunet_slpt.pretrained import read_checkpoint
+from nnunet_slpt.pretrained import Pretrained, read_checkpoint
 from nnunet_slpt.trainers.earlier import check_ended_training, check_other_folds, set_aside_predictions
 from nnunet_slpt.trainers.gradients import take_step, unwrap
 from nnunet_slpt.trainers.host import (
@@ -71,8 +71,7 @@ class TuningTrainer(nnUNetTrainer):
         self.num_epochs = config.epochs
         self.num_iterations_per_epoch = config.iterations_per_epoch
         self.num_val_iterations_per_epoch = config.validation_iterations_per_epoch
-        self.has_weights = False
-        self.continued: Path | None = None
+        self.continued: Pretrained | None = None
         # Of one sample nnU-Net would center none on foreground; so each is with the probability of the share.
         self.probabilistic_oversampling |= self.configuration_manager.batch_size == 1
         if self.device.type == "cpu":
@@ -185,7 +184,7 @@ class TuningTrainer(nnUNetTrainer):
                     "which serves inference alone? Restore its plans, or train anew, with neither "
                     "--c nor --val."
                 ) from error
-        self.has_weights, self.continued = True, Path(filename_or_checkpoint)
+        self.continued = replace(checkpoint, weights={})
         origin = checkpoint.plans.get(PLANS_KEY, {})
         self.note_pretrained(origin.get("pretrained_checkpoint"), origin.get("pretrained_sha256"))
 
@@ -231,10 +230,8 @@ class TuningTrainer(nnUNetTrainer):
             check_other_folds(folder, self.configuration_name, self.config, plans, self.dataset_json)
             if not self.was_initialized:
                 self.initialize()
-            if not self.has_weights:
-                start = self._start()
-                self.has_weights = True
-                self.print_to_log_file(f"{self.tuned} {start}")
+            if self.continued is None:
+                self.print_to_log_file(f"{self.tuned} {self._start()}")
             super().on_train_start()
         if self.current_epoch >= self.num_epochs:
             self.print_to_log_file(

@@ -11,6 +11,7 @@ import torch
 
 from nnunet_slpt.config import PromptConfig
 from nnunet_slpt.errors import CheckpointError
+from nnunet_slpt.pretrained import read_checkpoint
 from nnunet_slpt.trainers.earlier import check_ended_training, check_other_folds, set_aside_predictions
 
 DATASET: dict[str, Any] = {"labels": {"background": 0, "organ": 1}, "channel_names": {"0": "CT"}}
@@ -121,12 +122,12 @@ def test_a_training_that_ended_before_another_began_is_not_continued(tmp_path: P
     ended = checkpoint(tmp_path / "checkpoint_final.pth", 1.5, 2)
     unfinished = checkpoint(tmp_path / name, 7.5, 8, 9)
     with pytest.raises(CheckpointError, match=f"Move checkpoint_final.pth .*or {name} to keep"):
-        check_ended_training(ended)
-    check_ended_training(unfinished)  # which nnU-Net takes once the other is gone
+        check_ended_training(read_checkpoint(ended))
+    check_ended_training(read_checkpoint(unfinished))  # which nnU-Net takes once the other is gone
     checkpoint(unfinished, 1.5)
-    check_ended_training(ended)
+    check_ended_training(read_checkpoint(ended))
     unfinished.unlink()
-    check_ended_training(ended)
+    check_ended_training(read_checkpoint(ended))
 
 
 def test_a_new_training_continues_nothing() -> None:
