@@ -72,10 +72,7 @@ def find_reader(cases: Sequence[Case], dataset_json: Mapping[str, Any]) -> Image
 
 
 def check_images(
-    cases: Sequence[Case],
-    dataset_json: Mapping[str, Any],
-    processes: int,
-    reader: ImageReader | None = None,
+    cases: Sequence[Case], dataset_json: Mapping[str, Any], processes: int, reader: ImageReader
 ) -> dict[str, str]:
     """Read each image once and tell what is wrong with it.
 
@@ -83,16 +80,15 @@ def check_images(
         cases: whose images are read.
         dataset_json: of the raw dataset.
         processes: how many read at the same time; the answer does not depend on it.
-        reader: of the dataset; ``None`` takes the one that fits these cases.
+        reader: from ``find_reader``.
 
     Returns:
         Name → problem in words, of the cases that have one, by ascending name.
 
     Raises:
-        DatasetError: nnU-Net has no reader for the file ending, or a reading process was killed.
+        DatasetError: a reading process was killed.
     """
     ordered = sorted(cases, key=lambda case: case.name)
-    reader = reader or find_reader(ordered, dataset_json)
     check = partial(check_one, reader=reader, channels=channel_count(dataset_json))
     with Workers(processes) as workers:
         problems = workers.answers(check, ordered, "Checking images")

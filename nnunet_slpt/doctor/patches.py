@@ -6,9 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nnunet_slpt.errors import PlanningError
 from nnunet_slpt.planners.transfer import shrinks_by
-from nnunet_slpt.planners.tunings import check_windows, tuning_of
+from nnunet_slpt.planners.tunings import tuning_of, windows_by
 
 # nnU-Net's UNet_featuremap_min_edge_length (experiment_planning/experiment_planners/
 # default_experiment_planner.py): so many voxels an axis has to have where the network is deepest.
@@ -56,11 +55,7 @@ def _keeps_windows(patch: Sequence[int], settings: Mapping[str, Any]) -> bool:
     """Whether the plans may have this patch, as far as a PUNet's windows go."""
     if not tuning_of(settings).by_tokens:
         return True
-    try:
-        check_windows(settings, patch)
-    except PlanningError:
-        return False
-    return True
+    return windows_by(settings, patch) == windows_by(settings, settings["patch_size"])
 
 
 def _shortest(patch: Sequence[int], settings: Mapping[str, Any]) -> list[int]:

@@ -3,7 +3,7 @@
 The one place of the planners that knows the two apart. Must not import the trainers, which it names.
 """
 
-__all__ = ["Tuning", "check_windows", "tuning_of"]
+__all__ = ["Tuning", "check_windows", "tuning_of", "windows_by"]
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,6 +52,16 @@ def tuning_of(settings: Mapping[str, Any]) -> Tuning:
     return OF_PUNET if settings["architecture"]["network_class_name"] == PUNET else OF_UNET
 
 
+def windows_by(settings: Mapping[str, Any], patch: Sequence[int]) -> list[tuple[int, ...]]:
+    """The windows into which a PUNet would cut this patch, in voxels, one a stage.
+
+    Args:
+        settings: the model's configuration, of a PUNet.
+        patch: in voxels.
+    """
+    return windows_of(BodyPlan.from_settings({**settings, "patch_size": patch}, input_channels=1))
+
+
 def check_windows(settings: Mapping[str, Any], patch: Sequence[int]) -> None:
     """Refuse a patch that makes other windows than the model's: its biases are those of one size.
 
@@ -62,10 +72,7 @@ def check_windows(settings: Mapping[str, Any], patch: Sequence[int]) -> None:
     Raises:
         PlanningError: it does.
     """
-    own, new = (
-        windows_of(BodyPlan.from_settings({**settings, "patch_size": size}, input_channels=1))
-        for size in (settings["patch_size"], patch)
-    )
+    own, new = windows_by(settings, settings["patch_size"]), windows_by(settings, patch)
     if own != new:
         raise PlanningError(
             f"--patch_size {' '.join(map(str, patch))} is cut into windows of {new} voxels, one a stage; "

@@ -20,7 +20,7 @@ from nnunet_slpt.datasets import (
 from nnunet_slpt.errors import SelectionError
 from nnunet_slpt.hidden_labels import HIDE_LABELS
 from nnunet_slpt.selection.round_store import RoundStore
-from nnunet_slpt.selection.rounds import Round
+from nnunet_slpt.selection.rounds import Round, waiting_cases
 from nnunet_slpt.selection.splits import Fold, fixed_validation, read_names, read_split
 
 
@@ -127,19 +127,10 @@ class Desk:
     def labelled(self) -> list[str]:
         """Names of the cases that count as labelled; with hidden labels those that were chosen."""
         if self.hide_labels:
-            return self._chosen
+            return [name for one in self.rounds for name in one.chosen if name in self.cases]
         return [name for name, case in self.cases.items() if case.labelled]
 
     @property
     def waiting(self) -> list[str]:
-        """Names of the cases that were chosen and have no label yet, in the order of choice.
-
-        Without those that the last round left out for good.
-        """
-        settled = {*self.labelled, *(self.rounds[-1].excluded if self.rounds else ())}
-        return [name for name in self._chosen if name not in settled]
-
-    @property
-    def _chosen(self) -> list[str]:
-        """Without those that the dataset no longer has."""
-        return [name for one in self.rounds for name in one.chosen if name in self.cases]
+        """Names of the cases that were chosen and have no label yet, in the order of choice."""
+        return waiting_cases(self.rounds, self.labelled, self.cases)

@@ -3,13 +3,13 @@
 Holds no time of day, so that the same inputs give the same bytes. Must not import numpy, torch or nnU-Net.
 """
 
-__all__ = ["Replaced", "Round", "ScoredCase", "plain", "read_round", "round_text"]
+__all__ = ["Replaced", "Round", "ScoredCase", "plain", "read_round", "round_text", "waiting_cases"]
 
 import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -184,6 +184,20 @@ def read_round(file: Path) -> tuple[Round, str]:
         raise SelectionError(
             f"{file} is no round file of nnunet_slpt, or no longer ({error!r}). {FILE_REMEDY}"
         ) from error
+
+
+def waiting_cases(rounds: Sequence[Round], labelled: Collection[str], there: Collection[str]) -> list[str]:
+    """Names of the cases that were chosen and have no label yet, in the order of choice.
+
+    Without those that the last round left out for good.
+
+    Args:
+        rounds: the first one first.
+        labelled: names of the cases that count as labelled.
+        there: names of all cases of the dataset; what it no longer has does not wait.
+    """
+    settled = {*labelled, *(rounds[-1].excluded if rounds else ())}
+    return [name for one in rounds for name in one.chosen if name in there and name not in settled]
 
 
 def plain(value: Any) -> Any:

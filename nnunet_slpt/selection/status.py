@@ -12,7 +12,7 @@ from typing import Any
 from nnunet_slpt.errors import some
 from nnunet_slpt.hidden_labels import HIDE_LABELS
 from nnunet_slpt.host_conventions import FEWEST_CASES
-from nnunet_slpt.selection.rounds import Round
+from nnunet_slpt.selection.rounds import Round, waiting_cases
 from nnunet_slpt.selection.splits import Fold, fixed_validation
 
 SHOWN_NAMES = 10
@@ -150,11 +150,11 @@ def status_of(
         folds: of the split file; none if there is no such file.
     """
     have, fixed, there = set(labelled), fixed_validation(folds), set(pool)
+    waiting = waiting_cases(rounds, have, there)
     split = {name for fold in folds for name in (*fold.train, *fold.val)}
     left_out = {*rounds[-1].excluded} if rounds else set()
     hidden = bool(rounds) and rounds[-1].mode == HIDE_LABELS  # a validation case has its label all the same
     unlabelled = there - have
-    asked_for = unlabelled - left_out
     chosen = [name for one in rounds for name in one.chosen]
     return Status(
         rounds=tuple(
@@ -163,14 +163,14 @@ def status_of(
                 strategy=one.strategy,
                 mode=one.mode,
                 chosen=len(one.chosen),
-                waiting=len(asked_for.intersection(one.chosen)),
+                waiting=len({*waiting}.intersection(one.chosen)),
             )
             for one in rounds
         ),
         labelled=len(have - fixed),
         validation=len(fixed),
         unlabelled_validation=() if hidden else tuple(sorted(fixed & unlabelled)),
-        waiting=tuple(name for name in chosen if name in asked_for),
+        waiting=tuple(waiting),
         gone=tuple(name for name in chosen if name not in there and name not in left_out),
         in_no_fold=tuple(sorted(have - split - left_out)) if folds else (),
         left=len(unlabelled - fixed - left_out - {*chosen}),

@@ -203,19 +203,24 @@ def foreground_frequency(
 
 def _remedy(missing: Collection[str], cases: Collection[Case]) -> str:
     """What to do about cases that are not preprocessed: some may have no label yet, or be gone."""
-    gone = sorted({*missing} - {case.name for case in cases})
+    gone = sorted({*missing} - {case.name for case in cases}) if cases else []
     wait = sorted({case.name for case in cases if not case.labelled}.intersection(missing))
-    if gone and cases:
-        return (
+    if not gone and not wait:
+        return f"Correct {SPLIT_FILE} or run nnunet_slpt_preprocess."
+    parts = []
+    if gone:
+        parts.append(
             f"{len(gone)} are not in the dataset: {some(gone)}. Correct {SPLIT_FILE}; or, if they were taken "
             "away on purpose, choose again with nnunet_slpt_select --exclude, or train fold 'all'."
         )
-    if not wait:
-        return f"Correct {SPLIT_FILE} or run nnunet_slpt_preprocess."
-    return (
-        f"{len(wait)} have no label yet: {some(wait)}. Label them (nnunet_slpt_collect takes labels in) and "
-        "run nnunet_slpt_preprocess; or train fold 'all', which takes every case that is preprocessed."
-    )
+    if wait:
+        parts.append(
+            f"{len(wait)} have no label yet: {some(wait)}. Label them (nnunet_slpt_collect takes labels in), "
+            "run nnunet_slpt_preprocess; or train fold 'all', which takes every case that is preprocessed."
+        )
+    if labelled := len(missing) - len(gone) - len(wait):
+        parts.append(f"{labelled} have a label: run nnunet_slpt_preprocess.")
+    return " ".join(parts)
 
 
 def labels_left_out(folder: Path, available: Collection[str]) -> str | None:
@@ -242,14 +247,11 @@ def labels_left_out(folder: Path, available: Collection[str]) -> str | None:
 
 
 def _is_changed(case: Case, folder: Path) -> bool:
-    """Whether a label is another one than nnU-Net validates with; its content is asked if it is newer."""
+    """Whether a label is another one than nnU-Net validates with."""
     seen = folder / LABELS_FOLDER / case.label.name
     if not seen.is_file():  # preprocessed without a label, or the data came ready-made
         return False
-    if not case.labelled:
-        return True
-    then, now = seen.stat(), case.label.stat()
-    return now.st_mtime_ns > then.st_mtime_ns and not filecmp.cmp(case.label, seen, shallow=False)
+    return not case.labelled or not filecmp.cmp(case.label, seen)  # asks size and time first
 
 
 def hidden_labels(fold: int | str, folder: Path) -> str | None:

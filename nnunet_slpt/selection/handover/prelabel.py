@@ -33,7 +33,7 @@ from nnunet_slpt.selection.handover.label_names import translation
 from nnunet_slpt.selection.maps import predict
 from nnunet_slpt.selection.request import Request
 from nnunet_slpt.selection.round_store import RoundStore
-from nnunet_slpt.selection.rounds import Round
+from nnunet_slpt.selection.rounds import Round, waiting_cases
 from nnunet_slpt.selection.sight import Sight
 from nnunet_slpt.versions import versions_of
 
@@ -65,7 +65,7 @@ def prelabel(request: Request, say: Say = print) -> Round:
             )
         last = desk.rounds[-1]
         labelled = () if desk.hide_labels else desk.labelled
-        waiting = [name for name in last.chosen if name not in labelled and name in desk.cases]
+        waiting = waiting_cases([last], labelled, desk.cases)
         if not waiting:
             raise SelectionError(
                 f"No case of round {last.number} waits for a label, expected 1 or more to pre-label. Choose "

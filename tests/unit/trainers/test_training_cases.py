@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -211,6 +212,7 @@ def test_labels_that_were_changed_or_withdrawn_after_preprocessing_are_told(
     labels[0].touch()
     assert labels_left_out(home, names) is None
     labels[1].write_bytes(labels[1].read_bytes() + b"drawn again")
+    os.utime(labels[1], (0, 0))  # drawn before the preprocessing, and put there after it
     labels[2].unlink()
     told = labels_left_out(home, names)
     assert told is not None
@@ -225,6 +227,19 @@ def test_a_case_of_the_split_whose_images_are_gone(tmp_path: Path, monkeypatch: 
     fold.source_folder = f"preprocessed/{raw.name}/nnUNetPlans_3d_fullres"
     with pytest.raises(DatasetError, match=r"1 are not in the dataset: withdrawn.*--exclude"):
         check_cases(fold, VALIDATION, ["case_0", "case_1", "v"])
+
+
+def test_cases_are_missing_for_each_reason_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = write_raw(tmp_path / "Dataset001_A", about(), cases=3, labelled=2)
+    monkeypatch.setenv("nnUNet_raw", str(raw.parent))
+    fold = dataset(dict.fromkeys(("case_0", "case_1", "case_2", "withdrawn"), FULL))
+    fold.source_folder = f"preprocessed/{raw.name}/nnUNetPlans_3d_fullres"
+    with pytest.raises(DatasetError) as refused:
+        check_cases(fold, VALIDATION, ["case_0", "v"])
+    told = str(refused.value)
+    assert "1 are not in the dataset: withdrawn. " in told
+    assert "1 have no label yet: case_2. " in told
+    assert "1 have a label: run nnunet_slpt_preprocess." in told
 
 
 def test_fold_all_is_warned_of_where_rounds_hide_labels(tmp_path: Path) -> None:

@@ -28,28 +28,32 @@ def pool(scans):
     return cases
 
 
+def problems_of(cases, dataset_json, processes):
+    return check_images(cases, dataset_json, processes, find_reader(cases, dataset_json))
+
+
 # Reading all
 
 
 @pytest.mark.parametrize("processes", [1, 3])
 def test_the_answer_is_in_order_whatever_the_order_of_cases(pool, describe, processes):
-    problems = check_images(pool[::-1], describe(".mha", 2), processes)
+    problems = problems_of(pool[::-1], describe(".mha", 2), processes)
     assert list(problems) == ["c", "e"]
     assert problems["c"].startswith("c_0001.mha: cannot be read (RuntimeError")
     assert problems["e"] == "e_0000.mha: 210 of 210 voxels are NaN or infinite"
 
 
 def test_a_lacking_channel_is_a_problem_of_the_case(scans, describe):
-    problems = check_images([scans.case("a"), scans.case("b")], describe(channels=2), 1)
+    problems = problems_of([scans.case("a"), scans.case("b")], describe(channels=2), 1)
     assert problems == dict.fromkeys("ab", "its 1 file(s) hold 1 channel(s), expected 2")
 
 
 def test_of_no_cases_there_are_no_problems(describe):
-    assert check_images([], describe(), 2) == {}
+    assert problems_of([], describe(), 2) == {}
 
 
 def test_a_bar_shows_how_far_it_is(pool, describe, capsys):
-    check_images(pool, describe(".mha", 2), 1)
+    problems_of(pool, describe(".mha", 2), 1)
     assert "5/5" in capsys.readouterr().err
 
 
@@ -60,7 +64,7 @@ def test_a_killed_process_is_told(pool, describe, monkeypatch):
     monkeypatch.setattr(workers.multiprocessing, "get_context", lambda _: fork)
     monkeypatch.setattr(image_checks, "read_case", lambda *_: os.getpid() == here or os._exit(9))
     with pytest.raises(DatasetError, match=r"was killed.*fewer than 2 processes .-npp"):
-        check_images(pool, describe(".mha", 2), 2)
+        problems_of(pool, describe(".mha", 2), 2)
 
 
 # Labels
@@ -78,7 +82,7 @@ def test_labels_are_not_looked_at(pool, describe, monkeypatch):
 
     for module, name in ((os, "stat"), (os, "lstat"), (os, "open"), (builtins, "open"), (io, "open")):
         monkeypatch.setattr(module, name, note(getattr(module, name)))
-    check_images(pool, describe(".mha", 2), 1)
+    problems_of(pool, describe(".mha", 2), 1)
     for case in pool:
         image_key(case)
     assert any(path.endswith("a_0000.mha") for path in touched)
@@ -107,7 +111,7 @@ def test_flat_tiffs_have_another_reader(scans, describe):
     imsave(scans.folder / "a_0000.tif", scans.voxels()[0], check_contrast=False)
     case = scans.of([scans.folder / "a_0000.tif"])
     assert type(find_reader([case], describe(".tif"))).__name__ == "NaturalImage2DIO"
-    assert check_images([case], describe(".tif"), 1) == {}
+    assert problems_of([case], describe(".tif"), 1) == {}
 
 
 def test_a_damaged_first_image_does_not_mislead(scans, describe):
@@ -117,14 +121,14 @@ def test_a_damaged_first_image_does_not_mislead(scans, describe):
     content = first.images[0].read_bytes()
     first.images[0].write_bytes(content[: len(content) // 5])
     assert type(find_reader([first, second], describe(".tif"))).__name__ == "Tiff3DIO"
-    assert list(check_images([first, second], describe(".tif"), 1)) == ["a"]
+    assert list(problems_of([first, second], describe(".tif"), 1)) == ["a"]
 
 
 def test_if_no_image_can_be_read_each_is_told(scans, describe):
     cases = [scans.case("a"), scans.case("b")]
     for case in cases:
         case.images[0].write_bytes(b"nothing")
-    assert list(check_images(cases, describe(), 1)) == ["a", "b"]
+    assert list(problems_of(cases, describe(), 1)) == ["a", "b"]
 
 
 def test_a_reader_may_be_named_in_dataset_json(scans, describe):
