@@ -178,7 +178,7 @@ def pretrained_hash(trainer: Any) -> str:
     """SHA-256 of the weights that the training left frozen, as plans and prompt files name it."""
     from nnunet_slpt.pretrained import base_hash
 
-    return base_hash(trainer.startable.frozen_state())
+    return base_hash(trainer.startable().frozen_state())
 
 
 def strategies_from(start: int) -> list[str]:

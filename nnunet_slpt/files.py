@@ -86,7 +86,12 @@ def write_text(file: Path, text: str) -> None:
     Raises:
         FileError: as ``write_bytes``.
     """
-    write_bytes(file, text.encode("utf-8", errors="surrogateescape"))
+    write_bytes(file, encoded(text))
+
+
+def encoded(text: str) -> bytes:
+    """The bytes that ``write_text`` writes."""
+    return text.encode("utf-8", errors="surrogateescape")
 
 
 def write_json(file: Path, value: Any) -> None:

@@ -3,7 +3,7 @@
 Must not import numpy, torch or nnU-Net.
 """
 
-__all__ = ["HIDE_LABELS", "ROUNDS_FOLDER", "hides_labels", "mode_of_rounds"]
+__all__ = ["HIDE_LABELS", "PROSPECTIVE", "ROUNDS_FOLDER", "hides_labels", "mode_of_rounds"]
 
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from nnunet_slpt.files import json_of
 
 ROUNDS_FOLDER = "slpt_selection"  # in a preprocessed dataset's folder
 HIDE_LABELS = "hide_labels"  # the mode of rounds that do
+PROSPECTIVE = "prospective"  # and of those that wait for labels
 
 
 def hides_labels(preprocessed: Path) -> bool:

@@ -4,12 +4,17 @@ Facts about the host that several parts rely on, each stated once. Must not impo
 """
 
 __all__ = [
+    "BEST",
     "FEWEST_CASES",
+    "FINAL",
     "FINGERPRINT_FILE",
     "HEADS",
     "HOST_FOLDS",
+    "IMAGES_BY_CONFIGURATION",
+    "IMAGES_BY_PLANS",
     "INTENSITIES",
     "LABELS_FOLDER",
+    "LATEST",
     "SPLIT_FILE",
 ]
 
@@ -19,6 +24,19 @@ FINGERPRINT_FILE = "dataset_fingerprint.json"
 LABELS_FOLDER = "gt_segmentations"  # copies of the labels
 
 INTENSITIES = "foreground_intensity_properties_per_channel"  # in fingerprint and plans
+# By what nnU-Net prepares an image: of the plans, and of a configuration in them.
+IMAGES_BY_PLANS = ("image_reader_writer", "transpose_forward")
+IMAGES_BY_CONFIGURATION = (
+    "preprocessor_name",
+    "spacing",
+    "normalization_schemes",
+    "use_mask_for_norm",
+    "resampling_fn_data",
+    "resampling_fn_data_kwargs",
+)
+
+# Checkpoints of a fold: when the training has ended, at its best epoch, and every so often until it ends.
+FINAL, BEST, LATEST = (f"checkpoint_{which}.pth" for which in ("final", "best", "latest"))
 
 HOST_FOLDS = 5  # nnUNetTrainer.do_split; generate_crossval_split needs as many cases
 FEWEST_CASES = 2  # to train a fold on; our trainers refuse fewer

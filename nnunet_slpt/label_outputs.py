@@ -3,7 +3,7 @@
 Owns what nnU-Net's LabelManager makes of names and values. Must not import anything of this package.
 """
 
-__all__ = ["Labels", "class_names", "has_regions", "head_rows", "output_channels"]
+__all__ = ["Labels", "class_names", "has_regions", "head_rows", "output_channels", "values_of"]
 
 from collections.abc import Mapping, Sequence
 
@@ -32,6 +32,15 @@ def has_regions(labels: Labels) -> bool:
     return any(not isinstance(value, int) and len(value) > 1 for value in labels.values())
 
 
+def values_of(labels: Labels) -> dict[str, tuple[int, ...]]:
+    """Name → the values in a label map that belong to it; a region has several.
+
+    Args:
+        labels: of dataset.json.
+    """
+    return {name: (of,) if isinstance(of, int) else tuple(of) for name, of in labels.items()}
+
+
 def output_channels(labels: Labels) -> dict[str, int]:
     """Name → output channel, the background's too if there is one.
 
@@ -40,11 +49,7 @@ def output_channels(labels: Labels) -> dict[str, int]:
     Args:
         labels: of dataset.json.
     """
-    values = {
-        name: (value,) if isinstance(value, int) else tuple(value)
-        for name, value in labels.items()
-        if name != "ignore"
-    }
+    values = {name: value for name, value in values_of(labels).items() if name != "ignore"}
     if has_regions(labels):
         regions = [name for name, value in values.items() if set(value) != {0}]
         return {name: channel for channel, name in enumerate(regions)}
@@ -59,5 +64,5 @@ def class_names(labels: Labels) -> tuple[str, ...]:
         labels: of dataset.json.
     """
     channels = output_channels(labels)
-    background = {name for name, of in labels.items() if {*((of,) if isinstance(of, int) else of)} == {0}}
+    background = {name for name, values in values_of(labels).items() if {*values} == {0}}
     return tuple(name for name in sorted(channels, key=channels.__getitem__) if name not in background)

@@ -76,9 +76,8 @@ def _look(case: Case, reader: ImageReader, channels: int, samples: int) -> Look:
             [str(file) for file in case.images], str(case.label), type(reader), samples
         )
         return list(shape), _floats(spacing), [np.asarray(one) for one in voxels], float(share)
-    except (
-        Exception
-    ) as error:  # whatever a reader raises: tell which case it is, and in plain words if we can
+    except Exception as error:
+        # Whatever a reader raises: tell which case it is, and in plain words if we can.
         raise DatasetError(_problem(case, reader, channels, error)) from error
 
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from nnunet_slpt.doctor.examined import Examined
 from nnunet_slpt.doctor.looks import Range
 from nnunet_slpt.doctor.words import share_in_words
+from nnunet_slpt.host_conventions import INTENSITIES
 from nnunet_slpt.planners.comparison import Finding
-from nnunet_slpt.planners.transfer import INTENSITIES
 
 # CTNormalization cuts off what lies outside the model's 0.5th and 99.5th percentiles: 1 % of the voxels under
 # its own labels. Tissue of another kind, lung instead of liver, loses a part and can still be told apart.

@@ -15,6 +15,7 @@ from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from nnunet_slpt.doctor.examined import Examined
 from nnunet_slpt.doctor.patches import patch_within
 from nnunet_slpt.networks.punet import PUNET
+from nnunet_slpt.networks.punet.memory import BYTES, GIGABYTES_AT_LEAST
 from nnunet_slpt.networks.punet.memory import gigabytes as gigabytes_of_punet
 from nnunet_slpt.networks.punet.plan import BodyPlan
 from nnunet_slpt.networks.punet.tokens import TOKENS
@@ -33,8 +34,6 @@ GIGABYTES = 8.0
 # Peak memory of prompt tuning against stock full fine-tuning: 1.5 times as measured on a CPU in single
 # precision (benchmarks/step.py), 1.3 as counted for a GPU in mixed precision (benchmarks/memory.py).
 TUNING = 1.5
-LEAST = 1.0  # CUDA and its libraries take as much, however small the network is
-BYTES = 1e9  # of a gigabyte
 
 
 def gpu_memory(examined: Examined) -> Iterator[Finding]:
@@ -87,7 +86,7 @@ def gigabytes(settings: Mapping[str, Any], channels: int, heads: int) -> float:
     numbers = float(unet.compute_conv_feature_map_size(patch)) * settings["batch_size"]
     kind, axes = network["network_class_name"].rsplit(".", 1)[-1], len(patch)
     of_reference: float = numbers / (NUMBERS[kind][axes] * BATCH[axes])
-    return max(TUNING * GIGABYTES * of_reference, LEAST)
+    return max(TUNING * GIGABYTES * of_reference, GIGABYTES_AT_LEAST)
 
 
 def _smaller(settings: Mapping[str, Any], share: float) -> str:

@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from nnunet_slpt.errors import EvaluationError
@@ -56,6 +55,7 @@ def surface_agreement(
     if not truth.any() or not prediction.any():
         return 0.0 if truth.any() or prediction.any() else None
     check_packages()
+    import torch
     from monai.metrics.surface_dice import compute_surface_dice
 
     with warnings.catch_warnings():  # MONAI 1.6 calls its own function in a way that it announces to drop

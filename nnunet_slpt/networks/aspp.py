@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 from nnunet_slpt.networks.dimensions import convolve, separable_kernel
 
+REDUCTION = 4  # of the channels, where they are squeezed
+
 
 class ASPP(nn.Module):
     """Atrous spatial pyramid pooling with depthwise branches, one per dilation, and a global one.
@@ -77,9 +79,9 @@ class SqueezeExcitation(nn.Module):
         Hu et al., "Squeeze-and-Excitation Networks" (arXiv:1709.01507), equations 2 to 4.
     """
 
-    def __init__(self, channels: int, reduction: int = 4) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        narrow = max(4, channels // reduction)
+        narrow = max(4, channels // REDUCTION)
         self.squeeze = nn.Linear(channels, narrow)
         self.excite = nn.Linear(narrow, channels)
 

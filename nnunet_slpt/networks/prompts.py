@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from nnunet_slpt.networks.dimensions import convolve, resize
 
 EPSILON = 1e-5
+HIDDEN = 4  # channels of an UpConv between its convolutions
 CELLS = 4  # of a signature, along each axis
 
 
@@ -32,15 +33,15 @@ class DiversifiedPrompts(nn.Module):
         SLPT (arXiv:2308.04911), section 2.2: P_k = UpConv_k(P_M).
     """
 
-    def __init__(self, patch_size: Sequence[int], prompts: int, hidden: int = 4) -> None:
+    def __init__(self, patch_size: Sequence[int], prompts: int) -> None:
         super().__init__()
         self.patch_size = tuple(patch_size)
         half = [math.ceil(size / 2) for size in patch_size]
         kernel = [min(3, 2 * (size // 2) + 1) for size in patch_size]
         self.meta = nn.Parameter(torch.zeros(1, 1, *half))
-        self.expand_weight = nn.Parameter(torch.empty(prompts, hidden, 1, *kernel))
-        self.expand_bias = nn.Parameter(torch.zeros(prompts, hidden))
-        self.reduce_weight = nn.Parameter(torch.empty(prompts, 1, hidden, *kernel))
+        self.expand_weight = nn.Parameter(torch.empty(prompts, HIDDEN, 1, *kernel))
+        self.expand_bias = nn.Parameter(torch.zeros(prompts, HIDDEN))
+        self.reduce_weight = nn.Parameter(torch.empty(prompts, 1, HIDDEN, *kernel))
         self.reset_parameters()
 
     @property

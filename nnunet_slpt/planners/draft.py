@@ -262,7 +262,7 @@ def findings_of_name(name: str, target: Target, overwrite: bool) -> list[Finding
     if not file.exists():
         return []
     text = (
-        f"{file} is replaced, with all that was set in it by hand; it is kept as before_{file.name}. What "
-        "was preprocessed with it may not fit any more."
+        f"{file} is replaced, with all that was set in it by hand; it is kept as before_{file.name}, with a "
+        "number if there is one already. What was preprocessed with it may not fit any more."
     )
     return [Finding("warning", "plans", text, "Set anew what was set by hand, and preprocess again.")]

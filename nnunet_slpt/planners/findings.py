@@ -13,14 +13,13 @@ from nnunetv2.preprocessing.normalization.map_channel_name_to_normalization impo
 
 from nnunet_slpt.errors import ArchitectureError
 from nnunet_slpt.host_conventions import SPLIT_FILE
-from nnunet_slpt.label_outputs import has_regions
+from nnunet_slpt.label_outputs import class_names, has_regions
 from nnunet_slpt.networks import check_architecture
 from nnunet_slpt.networks.punet.network import trained_classes
 from nnunet_slpt.planners.comparison import Check, Comparison, Finding, in_words, next_choice
 from nnunet_slpt.planners.old_plans import are_old
 from nnunet_slpt.pretrained import check_no_lora, origin_of, pretrained_heads, shared_heads
 
-NO_CLASS = ("background", "ignore")
 FAR_SPACING = 1.5  # a voxel's edge that is longer or shorter by more than this factor
 
 
@@ -116,9 +115,10 @@ def labels(comparison: Comparison) -> Iterator[Finding]:
         shared: Collection[str] = trained_classes(comparison.model.pretrained.weights)
     else:
         shared = there if shared_heads(comparison.model.pretrained, here) else ()
-    known = [name for name in here if name in shared and name not in NO_CLASS]
-    new = [name for name in here if name not in (*known, *NO_CLASS)]
-    dropped = [name for name in there if name not in (*here, *NO_CLASS)]
+    classes = class_names(here)
+    known = [name for name in classes if name in shared]
+    new = [name for name in classes if name not in shared]
+    dropped = [name for name in class_names(there) if name not in here]
     words = [
         f"{title}: {', '.join(names)}"
         for title, names in (("known by name", known), ("new", new), ("not used", dropped))

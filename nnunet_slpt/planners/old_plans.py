@@ -17,6 +17,7 @@ from dynamic_network_architectures.architectures import unet
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_slpt.errors import ArchitectureError, PlanningError, one_of
+from nnunet_slpt.host_conventions import INTENSITIES
 
 NEEDED = (
     "architecture",
@@ -80,7 +81,7 @@ def in_todays_format(plans: Mapping[str, Any], configuration: str) -> dict[str, 
         **{key: plans[key] for key in NEEDED_ABOVE},
         "configurations": {configuration: settings},
         "label_manager": plans.get("label_manager", "LabelManager"),
-        "foreground_intensity_properties_per_channel": _intensities(manager),
+        INTENSITIES: _intensities(manager),
     }
 
 

@@ -3,7 +3,7 @@
 Pure: values in, values out. Must not import torch, nor read a file.
 """
 
-__all__ = ["INTENSITIES", "Wishes", "batch_size_for", "patch_size_for", "resampled", "shrinks_by", "transfer"]
+__all__ = ["Wishes", "batch_size_for", "patch_size_for", "resampled", "shrinks_by", "transfer"]
 
 import copy
 import math

@@ -51,9 +51,11 @@ def make(task: Task) -> Mapping[str, Stamp]:
     # Before they are read: what changes from here on is noticed by the next run.
     inputs = {name: Stamp.of(file) for name, file in input_files(case).items()}
     preprocessor = recipe.configuration.preprocessor_class
+    if not case.labelled:
+        preprocessor = without_label(preprocessor)
     try:
         task.place.mkdir()
-        (preprocessor if case.labelled else without_label(preprocessor))(verbose=task.verbose).run_case_save(
+        preprocessor(verbose=task.verbose).run_case_save(
             str(task.place / case.name),
             [str(file) for file in case.images],
             str(case.label) if case.labelled else None,

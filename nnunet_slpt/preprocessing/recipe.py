@@ -17,23 +17,16 @@ import numpy as np
 from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_slpt.datasets import channel_count
+from nnunet_slpt.datasets.label_checks import LabelValues
 from nnunet_slpt.errors import DatasetError, one_of
 from nnunet_slpt.files import json_of
+from nnunet_slpt.host_conventions import IMAGES_BY_CONFIGURATION, IMAGES_BY_PLANS
 
 # What nnU-Net's DefaultPreprocessor looks at, and the reader and the resampling under it. The patch size is
 # not among it: it decides how arrays are cut into blocks on disk, not what is in them, and nnU-Net itself
 # lets configurations of several patch sizes read the same data.
-OF_PLANS = ("image_reader_writer", "transpose_forward", "label_manager")
-OF_CONFIGURATION = (
-    "preprocessor_name",
-    "spacing",
-    "normalization_schemes",
-    "use_mask_for_norm",
-    "resampling_fn_data",
-    "resampling_fn_data_kwargs",
-    "resampling_fn_seg",
-    "resampling_fn_seg_kwargs",
-)
+OF_PLANS = (*IMAGES_BY_PLANS, "label_manager")
+OF_CONFIGURATION = (*IMAGES_BY_CONFIGURATION, "resampling_fn_seg", "resampling_fn_seg_kwargs")
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +55,7 @@ class Recipe:
     @property
     def label_values(self) -> list[int]:
         """The values that labels may have, in ascending order."""
-        labels = self.plans.get_label_manager(self.dataset_json)
-        ignored = [labels.ignore_label] if labels.has_ignore_label else []
-        return [int(value) for value in (*labels.all_labels, *ignored)]
+        return [*LabelValues.of(self.dataset_json).known]
 
 
 def read_recipes(

@@ -1,4 +1,4 @@
-"""How pretrained weights enter the frozen part of a prompted network, and how that part is told again.
+"""How pretrained weights enter a network that is tuned, and how they are told again.
 
 Must not import the networks: what it asks of one is ``FrozenNetwork``.
 """
@@ -16,7 +16,7 @@ from nnunet_slpt.errors import ArchitectureError
 from nnunet_slpt.host_conventions import HEADS
 from nnunet_slpt.label_outputs import Labels, head_rows
 from nnunet_slpt.pretrained.checkpoint import Pretrained, origin_of
-from nnunet_slpt.pretrained.mismatch import describe_mismatch, list_differences
+from nnunet_slpt.pretrained.mismatch import describe_mismatch, list_differences, shapes_of
 from nnunet_slpt.pretrained.stem import adapted_stem, stem_name
 
 ADDED = {"prompts", "updaters", "scale_shift", "input_prompt", "heads"}  # by a prompt tuning, of any settings
@@ -25,25 +25,25 @@ ADDED_TO_WEIGHTS = "parametrizations."  # torch's name for it; of our trainers L
 
 
 class FrozenNetwork(Protocol):
-    """What ``load_backbone`` asks of a prompted network."""
+    """What ``load_backbone`` asks of a network that is tuned: with prompts, a PUNet, or nnU-Net's own."""
 
     def frozen_state(self) -> dict[str, Tensor]:
-        """The frozen tensors themselves (no copies), each once."""
+        """The tensors that come from the pretrained network (no copies), each once; most are frozen."""
 
     def tuned_state(self) -> dict[str, Tensor]:
-        """The tuned tensors, each once."""
+        """The tensors that stand beside these, each once."""
 
     def state_dict(self) -> dict[str, Any]:
         """All tensors under all their names."""
 
 
 def load_backbone(network: FrozenNetwork, pretrained: Pretrained, stem: str | None = None) -> None:
-    """Copy the pretrained weights into the frozen part of a prompted network, all of them or none.
+    """Copy the pretrained weights to where they belong in a network, all of them or none.
 
     Heads are left out, and so is what a prompt tuning has added if that wrote the checkpoint.
 
     Args:
-        network: a ``PromptedUNet`` of any K and any number of classes.
+        network: to be tuned, of any number of classes.
         pretrained: weights of the same U-Net.
         stem: ``repeat`` or ``average`` the first layer's weights where the network has another number of
             input channels; ``None`` refuses that.
@@ -53,7 +53,7 @@ def load_backbone(network: FrozenNetwork, pretrained: Pretrained, stem: str | No
     """
     check_no_lora(pretrained)
     frozen = network.frozen_state()
-    expected = {name: tuple(tensor.shape) for name, tensor in frozen.items()}
+    expected = shapes_of(frozen)
     added = ADDED | {_part(name) for name in network.tuned_state()}
     # nnU-Net registers a tensor under up to four names; those that are no one's first are not compared.
     again = set(network.state_dict()) - set(expected)
@@ -65,7 +65,7 @@ def load_backbone(network: FrozenNetwork, pretrained: Pretrained, stem: str | No
     first = stem_name(expected)
     if stem is not None and first in weights:
         weights[first] = adapted_stem(weights[first], expected[first][1], stem)
-    got = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    got = shapes_of(weights)
     if expected != got:
         raise ArchitectureError(_does_not_fit(expected, got, pretrained))
     with torch.no_grad():

@@ -17,6 +17,7 @@ from torch import Tensor
 from nnunet_slpt.config import PLANS_KEY
 from nnunet_slpt.errors import CheckpointError
 from nnunet_slpt.label_outputs import Labels
+from nnunet_slpt.pretrained.mismatch import shapes_of
 from nnunet_slpt.pretrained.stem import stem_name
 
 # What DistributedDataParallel and torch.compile put in front of every name.
@@ -99,7 +100,7 @@ def _mirror_axes(content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> t
     if MIRRORING not in content:
         return None
     known = tuple(content[MIRRORING] or ())
-    first = stem_name({name: tuple(tensor.shape) for name, tensor in weights.items()})
+    first = stem_name(shapes_of(weights))
     along_all = first and len(known) == weights[first].ndim - 2
     return None if along_all else known
 

@@ -3,27 +3,37 @@
 Owns the comparison of two tables of names and shapes. Must not import torch or nnU-Net.
 """
 
-__all__ = ["Shapes", "describe_mismatch", "list_differences"]
+__all__ = ["Shapes", "describe_mismatch", "list_differences", "shapes_of"]
 
 from collections.abc import Mapping
+from typing import Any
 
 Shapes = Mapping[str, tuple[int, ...]]
+AT_MOST = 4  # lines before "… and N more"
 
 
-def list_differences(expected: Shapes, got: Shapes, at_most: int = 4) -> str:
+def shapes_of(tensors: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Name → shape.
+
+    Args:
+        tensors: by name.
+    """
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+def list_differences(expected: Shapes, got: Shapes) -> str:
     """The first layers that differ, one a line.
 
     Args:
         expected: the network's frozen tensors.
         got: the checkpoint's tensors.
-        at_most: lines before "… and N more".
     """
     names = [name for name in (*expected, *(set(got) - set(expected))) if expected.get(name) != got.get(name)]
     lines = [
         f"  {n}: got {_shape(got, n)}, expected {_shape(expected, n)}" for n in _in_order(names, expected)
     ]
-    rest = [f"  … and {len(lines) - at_most} more"] if len(lines) > at_most else []
-    return "\n".join(lines[:at_most] + rest)
+    rest = [f"  … and {len(lines) - AT_MOST} more"] if len(lines) > AT_MOST else []
+    return "\n".join(lines[:AT_MOST] + rest)
 
 
 def describe_mismatch(expected: Shapes, got: Shapes) -> str:

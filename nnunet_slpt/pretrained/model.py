@@ -1,6 +1,6 @@
 """A trained model as nnU-Net leaves it, read-only: a folder of ``nnUNet_results``, or an exported zip.
 
-Owns where its parts lie and which checkpoint is meant; what a checkpoint holds is ``pretrained``'s. Must not
+Owns where its parts lie and which checkpoint is meant; what a checkpoint holds is ``checkpoint``'s. Must not
 import the networks. Never writes a file, but for a temporary one when it reads out of a zip.
 """
 
@@ -17,9 +17,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 from nnunet_slpt.errors import CheckpointError
+from nnunet_slpt.host_conventions import BEST, FINAL, LATEST
 from nnunet_slpt.pretrained.checkpoint import Pretrained, read_checkpoint
 
-CHECKPOINTS = ("checkpoint_final.pth", "checkpoint_best.pth", "checkpoint_latest.pth")
+CHECKPOINTS = (FINAL, BEST, LATEST)
 DEEPEST = 2  # nnUNet_results/DATASET/TRAINER__PLANS__CONFIGURATION, and so in nnU-Net's zips
 LAYOUT = "expected plans.json, dataset.json and fold_X/checkpoint_final.pth, as nnU-Net writes them"
 BROKEN_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)

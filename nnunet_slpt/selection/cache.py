@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from nnunet_slpt.files import written_whole
 
-FORMAT = 3
+FORMAT = 4
 _KEY = "key"
 
 

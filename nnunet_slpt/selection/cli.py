@@ -15,6 +15,7 @@ from typing import Any
 
 from nnunet_slpt.command import answer, stdout_for_json, whole_number
 from nnunet_slpt.errors import SelectionError
+from nnunet_slpt.host_conventions import FINAL
 from nnunet_slpt.selection.request import DEVICES, Request
 from nnunet_slpt.selection.strategies import STRATEGIES, TESLA
 
@@ -228,7 +229,7 @@ def _add_model(group: Any) -> None:
     add("-p", default="nnUNetPlans", help="plans (default: nnUNetPlans)")
     add("-c", help="configuration (default: 3d_fullres, or the only one that there is)")
     add("-f", nargs="+", metavar="FOLD", help="folds (default: all with a number, or else all)")
-    add("-chk", default="checkpoint_final.pth", help="checkpoint (default: checkpoint_final.pth)")
+    add("-chk", default=FINAL, help=f"checkpoint (default: {FINAL})")
     add("-device", default="cuda", choices=DEVICES, help="where the network runs (default: cuda)")
     add(
         "-npp",

@@ -18,7 +18,7 @@ from nnunet_slpt.datasets import (
     read_dataset_json,
 )
 from nnunet_slpt.errors import SelectionError
-from nnunet_slpt.hidden_labels import HIDE_LABELS
+from nnunet_slpt.hidden_labels import HIDE_LABELS, PROSPECTIVE
 from nnunet_slpt.selection.round_store import RoundStore
 from nnunet_slpt.selection.rounds import Round, waiting_cases
 from nnunet_slpt.selection.splits import Fold, fixed_validation, read_names, read_split
@@ -84,7 +84,7 @@ class Desk:
     @property
     def mode(self) -> str:
         """As rounds call it."""
-        return HIDE_LABELS if self.hide_labels else "prospective"
+        return HIDE_LABELS if self.hide_labels else PROSPECTIVE
 
     def validation(self, file: Path | None) -> frozenset[str]:
         """Names of the cases that are never chosen because they validate.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from nnunet_slpt.datasets.cases import Case
 from nnunet_slpt.datasets.image_checks import find_reader
 from nnunet_slpt.datasets.label_checks import LabelValues, read_label
-from nnunet_slpt.errors import DatasetError, SelectionError
+from nnunet_slpt.errors import DatasetError, SelectionError, some
 
 
 def count_foreground(cases: Sequence[Case], dataset_json: Mapping[str, Any]) -> NDArray[np.float32]:
@@ -32,7 +32,7 @@ def count_foreground(cases: Sequence[Case], dataset_json: Mapping[str, Any]) -> 
     if missing:
         raise SelectionError(
             f"This strategy looks at labels, and {len(missing)} candidates have none: "
-            f"{', '.join(missing[:5])}. It is a baseline for data that is labelled already; choose another."
+            f"{some(missing)}. It is a baseline for data that is labelled already; choose another."
         )
     reader, ignore = find_reader(cases, dataset_json), LabelValues.of(dataset_json).ignore
     nothing = [0] if ignore is None else [0, ignore]

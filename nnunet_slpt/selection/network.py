@@ -118,6 +118,11 @@ class Model:
         return bool(self.predictor.label_manager.has_regions)
 
     @property
+    def axes(self) -> int:
+        """Of its patch: 2 or 3."""
+        return len(self.predictor.configuration_manager.patch_size)
+
+    @property
     def window(self) -> dict[str, Any]:
         """What its predictions depend on beside image and weights."""
         predictor = self.predictor
@@ -146,7 +151,7 @@ class Model:
                 "-strategy random, and later ones with the model that was tuned on them."
             )
         endings = self.predictor.plans_manager.image_reader_writer_class.supported_file_endings
-        if dataset_json["file_ending"] not in endings:
+        if dataset_json["file_ending"].lower() not in endings:
             raise SelectionError(
                 f"The plans of {self.folder} read {', '.join(endings)}; the dataset's images end in "
                 f"{dataset_json['file_ending']}. Convert the images, or pass another model with -m."
@@ -260,7 +265,7 @@ class Model:
             self.network.load_state_dict(weights)
             logits = window.predict_sliding_window_return_logits(image).cpu()
             members.append(logits.unflatten(0, (self.prompts, classes)))
-        return torch.cat(members)
+        return torch.cat(members) if members[1:] else members[0]  # cat copies, and they are large
 
     def _autocast(self) -> AbstractContextManager[Any]:
         # As nnU-Net: on CUDA alone.

@@ -37,6 +37,10 @@ class Network(Protocol):
         """Classes overlap."""
 
     @property
+    def axes(self) -> int:
+        """Of its patch."""
+
+    @property
     def window(self) -> Mapping[str, Any]:
         """The settings of its sliding window."""
 
@@ -118,7 +122,7 @@ class Passes:
             pooled = self.model.features(image)
             return lambda: {f"{stage:02d}": values for stage, values in enumerate(pooled)}
         logits = self.model.predictions(image)
-        return lambda: _as_arrays(case_uncertainty(logits, self.model.regions))
+        return lambda: _as_arrays(case_uncertainty(logits, self.model.regions, self.model.axes))
 
     def _cache(self, kind: str) -> CaseCache:
         return CaseCache(self.folder / kind)

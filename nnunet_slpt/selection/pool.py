@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from nnunet_slpt.datasets.cases import Case
 from nnunet_slpt.errors import SelectionError, some
+from nnunet_slpt.host_conventions import SPLIT_FILE
 from nnunet_slpt.selection.splits import SPLIT_REMEDY, check_known
 
 AT_MOST = 10  # names in an error
@@ -126,7 +127,8 @@ def _check_names(
             f"{len(gone)} cases that earlier rounds chose are no longer in the dataset: {_first(gone)}. Put "
             "their images back, leave them out for good (--exclude), or undo the round (--undo)."
         )
-    check_known(validation, names, "splits_final.json", SPLIT_REMEDY)
+    source = f"{SPLIT_FILE}, or without one the last round,"
+    check_known(validation, names, source, f"{SPLIT_REMEDY} Or put the images back.")
     _check_apart(chosen & validation, "chosen by an earlier round to train with")
     _check_apart(excluded & validation, "to be excluded")
 

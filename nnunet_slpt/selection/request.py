@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from nnunet_slpt.errors import SelectionError, one_of
+from nnunet_slpt.host_conventions import FINAL
 
 DEVICES = ("cuda", "cpu", "mps")
 
@@ -63,7 +64,7 @@ class Request:
     plans: str = "nnUNetPlans"
     configuration: str | None = None
     folds: tuple[str, ...] | None = None
-    checkpoint: str = "checkpoint_final.pth"
+    checkpoint: str = FINAL
     device: str = "cuda"
     preprocessing: int = 3
     scoring: int = 3

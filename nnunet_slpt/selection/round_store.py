@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nnunet_slpt import files, lock
-from nnunet_slpt.errors import SelectionError
+from nnunet_slpt.errors import SelectionError, some
 from nnunet_slpt.hidden_labels import ROUNDS_FOLDER
 from nnunet_slpt.host_conventions import SPLIT_FILE
 from nnunet_slpt.selection.rounds import FILE_REMEDY, Replaced, Round, read_round, round_text
@@ -213,7 +213,7 @@ class RoundStore:
         if again:
             raise SelectionError(
                 f"Round {new.number} chose {len(again)} case(s) that an earlier round chose: "
-                f"{', '.join(again[:5])}. Such cases must not be offered to a strategy."
+                f"{some(again)}. Such cases must not be offered to a strategy."
             )
 
     def _is_last(self, new: Round, rounds: Sequence[Round], texts: dict[Path, str]) -> bool:
@@ -293,4 +293,4 @@ def _pending(file: Path) -> Path:
 
 
 def _hash_of_text(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", errors="surrogateescape")).hexdigest()
+    return hashlib.sha256(files.encoded(text)).hexdigest()

@@ -14,12 +14,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nnunet_slpt.errors import SelectionError, one_of
+from nnunet_slpt.errors import SelectionError, one_of, some
 from nnunet_slpt.files import read_bytes
-from nnunet_slpt.hidden_labels import HIDE_LABELS
+from nnunet_slpt.hidden_labels import HIDE_LABELS, PROSPECTIVE
 
 FORMAT_VERSION = 1
-MODES = ("prospective", HIDE_LABELS)
+MODES = (PROSPECTIVE, HIDE_LABELS)
 FILE_REMEDY = (
     "Round files are never changed after they are written. Put it back as it was; or, to go on without, move "
     "it and the round files after it to another folder."
@@ -138,7 +138,7 @@ class Round:
             if both:
                 raise SelectionError(
                     f"Round {self.number} has {len(both)} case(s) both in the pool and in {role!r}: "
-                    f"{', '.join(both[:5])}. Such cases must not be offered to a strategy."
+                    f"{some(both)}. Such cases must not be offered to a strategy."
                 )
 
     @property

@@ -25,7 +25,7 @@ from torch import Tensor
 MEASURES = ("inter_prompt", "intra_prompt", "entropy")
 RIM_VOXELS = 2
 TOP_SHARE = 0.005
-VOXELS_AT_ONCE = 2**21  # times classes; so that a large case needs little more memory than its predictions
+VOXELS_AT_ONCE = 2**21  # times classes; so that what is computed on the way to the maps needs little memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,32 +55,35 @@ class Near:
     foreground: Tensor
 
     @classmethod
-    def of(cls, masks: Iterable[Tensor]) -> "Near":
+    def of(cls, masks: Iterable[Tensor], axes: int = 3) -> "Near":
         """Found once for all measures.
 
         Args:
             masks: (*S) booleans each, what is predicted as a foreground class or region.
+            axes: along which the rim lies, the last ones.
         """
         foreground = torch.zeros((), dtype=torch.bool)
         each = []
         for mask in masks:
             if mask.any():
-                near = _with_rim(mask)
+                near = _with_rim(mask, axes)
                 foreground = foreground | near
                 each.append(_places(near))
         return cls(tuple(each), _places(foreground))
 
 
-def case_uncertainty(logits: Tensor, regions: bool) -> CaseUncertainty:
+def case_uncertainty(logits: Tensor, regions: bool, axes: int = 3) -> CaseUncertainty:
     """All scores of a case, for every aggregation.
 
     Args:
         logits: (K, C, *S), one prediction a prompt.
         regions: classes overlap: sigmoid instead of softmax.
+        axes: of the network's patch. Slices are as far apart in the grid of a 2D network as in the image, so
+            that a rim across them would weigh thick slices differently.
     """
     maps = voxel_maps(logits, regions)
     classes = partial(_masks, maps["segmentations"], logits.shape[1], regions)
-    near = Near.of(map(_shown, classes()))
+    near = Near.of(map(_shown, classes()), axes)
     scores = {
         f"{measure}/{how}": aggregate(maps[measure], near, how)
         for measure in MEASURES
@@ -113,12 +116,15 @@ def voxel_maps(logits: Tensor, regions: bool) -> dict[str, Tensor]:
     References:
         SLPT (arXiv:2308.04911), section 2.3. BALD: Houlsby et al. (arXiv:1112.5745), equation 2.
     """
-    prompts, channels, *grid = logits.shape
-    flat = logits.reshape(prompts, channels, -1)
-    at_once = max(1, VOXELS_AT_ONCE // channels)
-    parts = [_maps_of(part, regions) for part in torch.split(flat, at_once, dim=-1)]
-    joined = {name: torch.cat([part[name] for part in parts], -1) for name in parts[0]}
-    return {name: values.reshape(*values.shape[:-1], *grid) for name, values in joined.items()}
+    flat, grid = logits.flatten(2), logits.shape[2:]
+    at_once = max(1, VOXELS_AT_ONCE // logits.shape[1])
+    maps: dict[str, Tensor] = {}
+    for start in range(0, flat.shape[-1], at_once):
+        for name, values in _maps_of(flat[..., start : start + at_once], regions).items():
+            if name not in maps:
+                maps[name] = values.new_empty(*values.shape[:-1], flat.shape[-1])
+            maps[name][..., start : start + at_once] = values
+    return {name: values.view(*values.shape[:-1], *grid) for name, values in maps.items()}
 
 
 def _maps_of(logits: Tensor, regions: bool) -> dict[str, Tensor]:
@@ -143,7 +149,9 @@ def _entropy(probability: Tensor, regions: bool) -> Tensor:
 
 def _segment(values: Tensor, regions: bool, threshold: float) -> Tensor:
     """Logits or probabilities (K, C, voxels) to classes (K, voxels); regions lie above a threshold."""
-    return values > threshold if regions else values.argmax(1).to(torch.int16)
+    if regions:
+        return values > threshold
+    return values.argmax(1).to(torch.uint8 if values.shape[1] <= 256 else torch.int16)
 
 
 def _masks(segmentations: Tensor, channels: int, regions: bool) -> Iterator[Tensor]:
@@ -188,9 +196,9 @@ def _prompt_dice(classes: Iterable[Tensor]) -> float:
     return sum(losses) / len(losses) if losses else 0.0
 
 
-def _with_rim(mask: Tensor) -> Tensor:
-    """A mask and all within ``RIM_VOXELS`` of it along each axis, as a box has it: (*S) booleans."""
-    for axis, size in enumerate(mask.shape):
+def _with_rim(mask: Tensor, axes: int) -> Tensor:
+    """A mask and all within ``RIM_VOXELS`` of it along the last axes, as a box has it: (*S) booleans."""
+    for axis, size in list(enumerate(mask.shape))[-axes:]:
         near = mask.clone()
         for step in range(1, min(RIM_VOXELS, size - 1) + 1):
             near.narrow(axis, step, size - step).logical_or_(mask.narrow(axis, 0, size - step))
@@ -231,7 +239,10 @@ def _foreground_and_rim(values: Tensor, near: Near) -> Tensor:
 
 def _top(values: Tensor, near: Near) -> Tensor:
     """Mean over the most uncertain voxels, wherever they lie."""
-    return values.topk(max(1, round(TOP_SHARE * values.numel()))).values.mean()
+    count = max(1, round(TOP_SHARE * values.numel()))
+    return torch.from_numpy(
+        np.partition(values.numpy(), -count)[-count:]
+    ).mean()  # topk takes four times the memory
 
 
 # Voxels to a case. A sum favours large structures, a mean over the image drowns small ones.

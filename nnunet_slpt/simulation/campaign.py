@@ -15,8 +15,9 @@ from typing import Any
 from nnunet_slpt.config import PLANS_KEY
 from nnunet_slpt.errors import SimulationError, some
 from nnunet_slpt.evaluation.cells import FORMAT, CellKey
-from nnunet_slpt.evaluation.means import mean
+from nnunet_slpt.evaluation.means import FEWEST_TO_RANK, mean
 from nnunet_slpt.files import json_of, write_json
+from nnunet_slpt.host_conventions import BEST, LATEST
 from nnunet_slpt.lock import exclusive
 from nnunet_slpt.networks.backbone import read_parameter_summary
 from nnunet_slpt.simulation.grid import Campaign
@@ -27,7 +28,7 @@ from nnunet_slpt.simulation.steps import Steps
 from nnunet_slpt.tuning_methods import TUNING_METHODS
 
 CONTINUE = "--c"  # of nnUNetv2_train
-FEWEST_TO_RANK = 2  # cases, to be asked for and to be compared
+ASKED = 2  # cases of a query that is made for the sake of its scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -206,7 +207,7 @@ class _Round:
             self.settings.device,
         ]
         fold = self.model(self.number) / f"fold_{TUNING_FOLD}"
-        resumed = (fold / "checkpoint_latest.pth").exists() or (fold / "checkpoint_best.pth").exists()
+        resumed = (fold / LATEST).exists() or (fold / BEST).exists()
         found = self.steps.run(self.name("tune"), [*words, *([CONTINUE] if resumed else [])], environment)
         counted = read_parameter_summary(self.steps.text(self.name("tune")))
         return {
@@ -238,12 +239,10 @@ class _Round:
     def calibration(self, labelled: Sequence[str]) -> dict[str, dict[str, float | None]] | None:
         """The uncertainty of each case that is left in the pool, and how well it is predicted."""
         rest = sorted({*self.stage.source.pool} - {*labelled})
-        if (
-            "predictions" not in needs_of(self.campaign.strategy, self.number + 1)
-            or len(rest) < FEWEST_TO_RANK
-        ):
+        asks_network = "predictions" in needs_of(self.campaign.strategy, self.number + 1)
+        if not asks_network or len(rest) < FEWEST_TO_RANK:
             return None
-        self.select("ask", self.number + 1, FEWEST_TO_RANK, self.model(self.number), "--dry_run", "--json")
+        self.select("ask", self.number + 1, ASKED, self.model(self.number), "--dry_run", "--json")
         text = self.steps.text(self.name("ask"))
         asked = json.loads(text[text.rindex("\n{\n") :])
         scores, _ = self.predict("rest", self.stage.links(rest), rest)

@@ -1,4 +1,4 @@
-"""The labelled dataset that a simulation plays with: who may be chosen, who judges, and the pretrained model.
+"""The labelled dataset that a simulation plays with: who may be chosen and who judges.
 
 Reads names alone. Must not import torch.
 """

@@ -19,6 +19,7 @@ from typing import Any
 from nnunet_slpt.config import PLANS_KEY
 from nnunet_slpt.datasets.image_files import spacing_files
 from nnunet_slpt.files import read_bytes, write_bytes, write_json
+from nnunet_slpt.hidden_labels import ROUNDS_FOLDER
 from nnunet_slpt.host_conventions import SPLIT_FILE
 from nnunet_slpt.simulation.source import Source
 
@@ -89,7 +90,7 @@ class Stage:
     @property
     def rounds(self) -> Path:
         """The records of what was chosen."""
-        return self.folder / "desk" / self.dataset / "slpt_selection"
+        return self.folder / "desk" / self.dataset / ROUNDS_FOLDER
 
     @property
     def logs(self) -> Path:

@@ -63,7 +63,6 @@ class BaselineTrainer(TuningTrainer):
         """Whether a parameter outside the heads is tuned."""
         raise NotImplementedError
 
-    @property
     def startable(self) -> StockUNet:
         """The network: all but the heads gets pretrained weights."""
         return StockUNet(self.bare_network)
@@ -78,7 +77,7 @@ class nnUNetTrainerFullAdamW(BaselineTrainer):
     """Full fine-tuning with AdamW."""
 
     recipe = MANY_WEIGHTS
-    tuned = "Full fine-tuning of"
+    opening = "Full fine-tuning of"
 
     @staticmethod
     def is_tuned(name: str, values: Tensor) -> bool:
@@ -95,7 +94,7 @@ class nnUNetTrainerFullSGD(nnUNetTrainerFullAdamW):
 class nnUNetTrainerScratch(nnUNetTrainerFullAdamW):
     """Training from random weights."""
 
-    tuned = "From scratch:"
+    opening = "From scratch:"
 
     def initialize(self) -> None:
         """As nnU-Net; refuses ``-pretrained_weights`` and forgets what the plans recorded."""
@@ -103,14 +102,14 @@ class nnUNetTrainerScratch(nnUNetTrainerFullAdamW):
         super().initialize()
 
     def _start(self) -> str:
-        return f"{self.startable.parameter_summary()}."
+        return f"{self.startable().parameter_summary()}."
 
 
 class nnUNetTrainerHead(BaselineTrainer):
     """New heads on a frozen network."""
 
     recipe = FEW_WEIGHTS
-    tuned = "Heads on"
+    opening = "Heads on"
 
     @staticmethod
     def is_tuned(name: str, values: Tensor) -> bool:
@@ -122,7 +121,7 @@ class nnUNetTrainerDecoder(BaselineTrainer):
     """The decoder behind a frozen encoder."""
 
     recipe = MANY_WEIGHTS
-    tuned = "Decoder and heads of"
+    opening = "Decoder and heads of"
 
     @staticmethod
     def is_tuned(name: str, values: Tensor) -> bool:
@@ -138,7 +137,7 @@ class nnUNetTrainerBiasNorm(BaselineTrainer):
     """
 
     recipe = FEW_WEIGHTS
-    tuned = "Biases, normalisation and heads of"
+    opening = "Biases, normalisation and heads of"
 
     @staticmethod
     def is_tuned(name: str, values: Tensor) -> bool:
@@ -150,7 +149,7 @@ class nnUNetTrainerLoRA(BaselineTrainer):
     """Low-rank additions to the weights of all convolutions."""
 
     recipe = FEW_WEIGHTS
-    tuned = "LoRA and heads inside"
+    opening = "LoRA and heads inside"
     rank: ClassVar[int] = 8
 
     @classmethod

@@ -13,23 +13,18 @@ from typing import Any
 from nnunet_slpt.config import PLANS_KEY, TrainingConfig
 from nnunet_slpt.errors import CheckpointError
 from nnunet_slpt.files import json_of, move
-from nnunet_slpt.host_conventions import INTENSITIES
+from nnunet_slpt.host_conventions import (
+    BEST,
+    FINAL,
+    IMAGES_BY_CONFIGURATION,
+    IMAGES_BY_PLANS,
+    INTENSITIES,
+    LATEST,
+)
 from nnunet_slpt.pretrained import Pretrained, read_checkpoint
 
-ENDED = "checkpoint_final.pth"
-UNFINISHED = ("checkpoint_latest.pth", "checkpoint_best.pth")
-# What nnU-Net predicts by: of a model's plans, of a configuration in them, and of its dataset.
-OF_PLANS = ("transpose_forward", "image_reader_writer")
-OF_CONFIGURATION = (
-    "architecture",
-    "patch_size",
-    "spacing",
-    "normalization_schemes",
-    "use_mask_for_norm",
-    "preprocessor_name",
-    "resampling_fn_data",
-    "resampling_fn_data_kwargs",
-)
+# What nnU-Net predicts by, beside how it prepares an image: of a configuration, and of the dataset.
+OF_CONFIGURATION = ("architecture", "patch_size", *IMAGES_BY_CONFIGURATION)
 OF_DATASET = ("channel_names", "labels", "regions_class_order")
 WITHOUT_INTENSITIES = {  # normalisations of nnU-Net that do not look at them
     "ZScoreNormalization",
@@ -63,7 +58,7 @@ def check_other_folds(
         CheckpointError: a trained fold is of another network, of other labels, or sees images otherwise.
     """
     others = {file.parent.name for file in folder.parent.glob("fold_*/checkpoint_*.pth")} - {folder.name}
-    if (folder / ENDED).exists():
+    if (folder / FINAL).exists():
         others.add(folder.name)
     there = [json_of(folder.parent / name) for name in ("plans.json", "dataset.json")]
     if not others or None in there:
@@ -91,7 +86,7 @@ def _what_folds_share(
     normalised_by = {*(chosen.get("normalization_schemes") or [])}
     parts: list[tuple[Mapping[str, Any], Iterable[str]]] = [
         (plans.get(PLANS_KEY, {}), of_network),
-        (plans, (*OF_PLANS, *((INTENSITIES,) if normalised_by - WITHOUT_INTENSITIES else ()))),
+        (plans, (*IMAGES_BY_PLANS, *((INTENSITIES,) if normalised_by - WITHOUT_INTENSITIES else ()))),
         (chosen, OF_CONFIGURATION),
         (dataset_json, OF_DATASET),
     ]
@@ -117,13 +112,13 @@ def check_ended_training(checkpoint: Pretrained | None) -> None:
     Raises:
         CheckpointError: one beside it is of another training.
     """
-    if checkpoint is None or checkpoint.path.name != ENDED:
+    if checkpoint is None or checkpoint.path.name != FINAL:
         return
-    for file in map(checkpoint.path.with_name, UNFINISHED):
+    for file in map(checkpoint.path.with_name, (LATEST, BEST)):
         if file.exists() and read_checkpoint(file).began != checkpoint.began:
             raise CheckpointError(
                 f"{checkpoint.path} is of a training that ended, and {file.name} beside it of another one "
-                f"that did not. Move {ENDED} to another place to continue the latter, or {file.name} to keep "
+                f"that did not. Move {FINAL} to another place to continue the latter, or {file.name} to keep "
                 "the former, and start again."
             )
 

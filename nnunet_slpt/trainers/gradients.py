@@ -55,11 +55,15 @@ def average_gradients(parameters: Iterable[nn.Parameter]) -> None:
     parameters = list(parameters)
     used = torch.tensor([float(one.grad is not None) for one in parameters], device=parameters[0].device)
     dist.all_reduce(used)
-    for parameter in (one for one, ranks in zip(parameters, used.tolist(), strict=True) if ranks):
-        if parameter.grad is None:
-            parameter.grad = torch.zeros_like(parameter)
-        dist.all_reduce(parameter.grad)
-        parameter.grad /= dist.get_world_size()
+    mine = [one for one, ranks in zip(parameters, used.tolist(), strict=True) if ranks]
+    if not mine:
+        return
+    gradients = [torch.zeros_like(one) if one.grad is None else one.grad for one in mine]
+    together = torch.cat([gradient.flatten() for gradient in gradients])  # one message instead of hundreds
+    dist.all_reduce(together)
+    together /= dist.get_world_size()
+    for parameter, mean in zip(mine, torch.split(together, [one.numel() for one in mine]), strict=True):
+        parameter.grad = mean.view_as(parameter)
 
 
 def unwrap(network: Any) -> Any:

@@ -21,12 +21,12 @@ from torch import nn
 from nnunet_slpt.command import answer
 from nnunet_slpt.config import PromptConfig
 from nnunet_slpt.errors import ArchitectureError, CheckpointError
-from nnunet_slpt.files import json_of, write_text, written_whole
+from nnunet_slpt.files import json_of, move, write_text, written_whole
+from nnunet_slpt.host_conventions import FINAL
 from nnunet_slpt.networks import PromptedUNet
 from nnunet_slpt.pretrained import base_hash, load_backbone, read_checkpoint
+from nnunet_slpt.pretrained.mismatch import shapes_of
 from nnunet_slpt.trainers.prompt_file import PromptFile, read_prompts
-
-CHECKPOINT = "checkpoint_final.pth"
 
 
 def join(
@@ -52,7 +52,7 @@ def join(
     """
     prompts = read_prompts(prompt_file)
     folder = Path(output_folder)
-    checkpoint = folder / f"fold_{prompts.fold}" / CHECKPOINT
+    checkpoint = folder / f"fold_{prompts.fold}" / FINAL
     texts = {folder / "plans.json": prompts.plans, folder / "dataset.json": prompts.dataset_json}
     changed = {path: content for path, content in texts.items() if not _holds(path, content)}
     # Other folds fit other plans no more: nnU-Net would take them all for one model.
@@ -135,8 +135,8 @@ def _build(prompts: PromptFile) -> PromptedUNet:
 
 def _load_tuned(network: PromptedUNet, prompts: PromptFile) -> None:
     tuned = network.tuned_state()
-    got = {name: tuple(tensor.shape) for name, tensor in prompts.tensors.items()}
-    expected = {name: tuple(tensor.shape) for name, tensor in tuned.items()}
+    got = shapes_of(prompts.tensors)
+    expected = shapes_of(tuned)
     if got != expected:
         names = sorted(name for name in {*got, *expected} if got.get(name) != expected.get(name))
         raise CheckpointError(
@@ -183,4 +183,4 @@ def _keep_backup(path: Path) -> None:
     while (free := path.with_name(f"{path.name}.bak{number if number > 1 else ''}")).exists():
         number += 1
     if path.exists():
-        path.rename(free)
+        move(path, free)

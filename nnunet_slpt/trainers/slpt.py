@@ -40,7 +40,7 @@ class nnUNetTrainerSLPT(TuningTrainer):
     """
 
     recipe = FEW_WEIGHTS
-    tuned = "Prompts inside"
+    opening = "Prompts inside"
 
     def __init__(
         self,
@@ -83,7 +83,6 @@ class nnUNetTrainerSLPT(TuningTrainer):
         network: PromptedUNet = self.bare_network
         return network
 
-    @property
     def startable(self) -> PromptedUNet:
         """The prompted network: all but what is tuned gets pretrained weights."""
         return self.prompted

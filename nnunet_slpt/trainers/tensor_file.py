@@ -81,7 +81,7 @@ class TensorFile:
                 )
             if revision != REVISION:
                 raise CheckpointError(of_other_revision(str(path), revision))
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise self.is_none(path, error) from error
         return about, tensors
 

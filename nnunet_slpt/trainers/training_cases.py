@@ -223,16 +223,17 @@ def _remedy(missing: Collection[str], cases: Collection[Case]) -> str:
     return " ".join(parts)
 
 
-def labels_left_out(folder: Path, available: Collection[str]) -> str | None:
+def labels_left_out(folder: Path, available: Collection[str], ending: str) -> str | None:
     """A warning of labels from which no training learns, since they came after the preprocessing.
 
     Args:
         folder: of the preprocessed dataset, named as it, with copies of the labels as they were then.
         available: identifiers of all preprocessed cases.
+        ending: of the dataset's files.
     """
     cases, there = _raw_cases(folder.name), {*available}
     missing = sorted({case.name for case in cases if case.labelled} - there)
-    changed = sorted(case.name for case in cases if case.name in there and _is_changed(case, folder))
+    changed = sorted(case.name for case in cases if case.name in there and _is_changed(case, folder, ending))
     told = [
         f"{len(names)} labelled case(s) {words}: {some(names)}."
         for names, words in (
@@ -246,9 +247,9 @@ def labels_left_out(folder: Path, available: Collection[str]) -> str | None:
     return f"WARNING: {' '.join(told)} Run nnunet_slpt_preprocess -d {folder.name} and start again."
 
 
-def _is_changed(case: Case, folder: Path) -> bool:
+def _is_changed(case: Case, folder: Path, ending: str) -> bool:
     """Whether a label is another one than nnU-Net validates with."""
-    seen = folder / LABELS_FOLDER / case.label.name
+    seen = folder / LABELS_FOLDER / f"{case.name}{ending}"
     if not seen.is_file():  # preprocessed without a label, or the data came ready-made
         return False
     return not case.labelled or not filecmp.cmp(case.label, seen)  # asks size and time first

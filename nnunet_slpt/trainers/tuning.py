@@ -50,9 +50,8 @@ class TuningTrainer(nnUNetTrainer):
     """
 
     recipe: ClassVar[Recipe]
-    # What can be set, and which networks there is a way to tune.
-    settings: ClassVar[type[TrainingConfig]] = PromptConfig
-    tuned: ClassVar[str]  # the first words of the line in the log that tells where the network started
+    settings: ClassVar[type[TrainingConfig]] = PromptConfig  # what can be set
+    opening: ClassVar[str]  # of the line in the log that tells where the network started
 
     def __init__(
         self,
@@ -107,7 +106,6 @@ class TuningTrainer(nnUNetTrainer):
         """
         check_architecture(name)
 
-    @property
     def startable(self) -> Startable:
         """The network, without wrappers, as pretrained weights are loaded into it."""
         raise NotImplementedError
@@ -193,7 +191,8 @@ class TuningTrainer(nnUNetTrainer):
         available = self.dataset_class.get_identifiers(self.preprocessed_dataset_folder)
         home = Path(self.preprocessed_dataset_folder_base)
         check_folder(self.fold, home, available)
-        self.warn(labels_left_out(home, available), hidden_labels(self.fold, home))
+        left_out = labels_left_out(home, available, self.dataset_json["file_ending"])
+        self.warn(left_out, hidden_labels(self.fold, home))
         training, validation = super().get_tr_and_val_datasets()
         self.check_training_cases(training, validation, available)
         return training, validation
@@ -231,7 +230,7 @@ class TuningTrainer(nnUNetTrainer):
             if not self.was_initialized:
                 self.initialize()
             if self.continued is None:
-                self.print_to_log_file(f"{self.tuned} {self._start()}")
+                self.print_to_log_file(f"{self.opening} {self._start()}")
             super().on_train_start()
         if self.current_epoch >= self.num_epochs:
             self.print_to_log_file(
@@ -252,7 +251,7 @@ class TuningTrainer(nnUNetTrainer):
 
     def _start(self) -> str:
         """Give the network its first weights, and say which."""
-        return start_from_pretrained(self.startable, self.config, self.dataset_json["labels"])
+        return start_from_pretrained(self.startable(), self.config, self.dataset_json["labels"])
 
     def on_epoch_start(self) -> None:
         """As nnU-Net; with a seed for each epoch, so that a continued run draws what it would have drawn."""
@@ -285,7 +284,7 @@ class TuningTrainer(nnUNetTrainer):
     def take_step(self, has_foreground: bool) -> None:
         """Use the gradients; warn of steps that could not be used, or that saw nothing."""
         finite = take_step(self.tuned_parameters(), self.optimizer, self.grad_scaler, self.is_ddp)
-        self.warn(self.watch.after_step(finite, has_foreground))
+        self.warn(*self.watch.after_step(finite, has_foreground))
 
     def warn(self, *warnings: str | None) -> None:
         """Put warnings into the log, where there are any."""

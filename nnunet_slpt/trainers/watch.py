@@ -67,8 +67,8 @@ class RunWatch:
     unusable_steps: int = 0
     collapsed_epochs: int = 0
 
-    def after_step(self, finite: bool, has_foreground: bool) -> str | None:
-        """A warning about this training step, if one is due.
+    def after_step(self, finite: bool, has_foreground: bool) -> list[str]:
+        """The warnings about this training step that are due.
 
         Args:
             finite: the gradient could be used.
@@ -76,17 +76,18 @@ class RunWatch:
         """
         self.empty_batches = 0 if has_foreground else self.empty_batches + 1
         self.unusable_steps = 0 if finite else self.unusable_steps + 1
+        due = []
         if self.unusable_steps == self.unusable_steps_to_warn:
-            return (
+            due.append(
                 "WARNING: the loss or its gradient is not finite; such steps are skipped. If it goes on, "
                 'lower plans["slpt"]["learning_rate"] and look for NaN or infinite voxels in the images.'
             )
         if self.empty_batches == EMPTY_BATCHES_TO_WARN:
-            return (
+            due.append(
                 f"WARNING: no foreground in the last {EMPTY_BATCHES_TO_WARN} training batches. Check that "
                 "the labels lie where the images do, and raise the plans' patch size if foreground is rare."
             )
-        return None
+        return due
 
     def after_epoch(self, cosines: Tensor, disagreement: float) -> str | None:
         """A warning if two prompts have become one, with the same sign or the opposite one, or all of them.

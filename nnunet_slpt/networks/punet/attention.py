@@ -95,9 +95,11 @@ class PromptableAttention(nn.Module):
         query, key_value = self.query(voxels), self.key_value(voxels)
         if tokens is not None:
             key_value = torch.cat([key_value, tokens.expand(*key_value.shape[:2], -1, -1)], 2)
-        by_head = (self._by_head(part) for part in (query, *key_value.chunk(2, -1)))
-        parts = zip(*(torch.split(part, MOST_WINDOWS) for part in by_head), strict=True)
-        done = [F.scaled_dot_product_attention(q, k, v, bias[None].to(q.dtype)) for q, k, v in parts]
+        key, value = key_value.chunk(2, -1)
+        queries, keys, values = (torch.split(self._by_head(x), MOST_WINDOWS) for x in (query, key, value))
+        bias = bias[None].to(query.dtype)
+        parts = zip(queries, keys, values, strict=True)
+        done = [F.scaled_dot_product_attention(*part, bias) for part in parts]
         attended = torch.cat(done) if len(done) > 1 else done[0]
         return attended.transpose(1, 2).reshape(voxels.shape)
 

@@ -6,6 +6,7 @@ Owns how the background comes in, what is tuned in each variant, and how predict
 __all__ = ["MEMBERS", "LabelPUNet"]
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import torch
@@ -85,12 +86,16 @@ class LabelPUNet(PUNet):
         Returns:
             Logits (members, B, classes, *S).
         """
-        outputs = []
+        members = []
         for member in range(self.members):
             kept = [token for token in range(self.tokens) if token % self.members != member]
-            prompts = [self.prompt(name).keeping(kept) for name in self.class_names]
-            outputs.append(self._with_background(x, self.segment(x, prompts, self.jointly)))
-        return torch.stack(outputs)
+            members.append([self.prompt(name).keeping(kept) for name in self.class_names])
+        each: Sequence[Tensor]
+        if self.jointly and self.stages:
+            each = [self.segment(x, prompts, jointly=True) for prompts in members]
+        else:  # all at once, for a body without tokens sees the same whoever asks
+            each = torch.split(self.segment(x, [*chain(*members)]), len(self.class_names), 1)
+        return torch.stack([self._with_background(x, logits) for logits in each])
 
     def train_classes(self, names: Sequence[str], anew: bool) -> None:
         """Switch on the classes that a training is about to train, and off those that none has.

@@ -128,12 +128,10 @@ class PUNet(nn.Module):
         mine = f"classes.{_key(name)}."
         theirs = {key.removeprefix(mine): value for key, value in weights.items() if key.startswith(mine)}
         here = self.prompt(name).state_dict()
-        if {key: value.shape for key, value in here.items()} != {
-            key: theirs[key].shape for key in here if key in theirs
-        }:
-            return False
-        self.prompt(name).load_state_dict({key: theirs[key] for key in here})
-        return True
+        fits = all(key in theirs and theirs[key].shape == value.shape for key, value in here.items())
+        if fits:
+            self.prompt(name).load_state_dict({key: theirs[key] for key in here})
+        return fits
 
     def tune(self, names: Iterable[str]) -> None:
         """Leave the prompts of these classes to the optimizer, and nothing else.
@@ -216,7 +214,7 @@ class PUNet(nn.Module):
         return {name: tensor.detach() for name, tensor in self.named_parameters() if _of_body(name)}
 
     def tuned_state(self) -> dict[str, Tensor]:
-        """Every tensor of the classes' prompts once."""
+        """Every tensor of the classes' prompts, and of adapters, once."""
         return {name: tensor.detach() for name, tensor in self.named_parameters() if not _of_body(name)}
 
     def parameter_summary(self) -> str:

@@ -21,13 +21,13 @@ from nnunetv2.experiment_planning.experiment_planners.network_topology import ge
 from nnunet_slpt.datasets.fingerprint import knows_intensities
 from nnunet_slpt.errors import PlanningError
 from nnunet_slpt.files import write_json
-from nnunet_slpt.host_conventions import FINGERPRINT_FILE
+from nnunet_slpt.host_conventions import FINGERPRINT_FILE, INTENSITIES
 from nnunet_slpt.networks.punet import PUNET
 from nnunet_slpt.networks.punet.memory import numbers_kept, numbers_within
 from nnunet_slpt.networks.punet.plan import BodyPlan
 from nnunet_slpt.networks.punet.tokens import TOKENS
 from nnunet_slpt.planners.target import Target
-from nnunet_slpt.planners.transfer import INTENSITIES, MOST_OF_DATASET, SMALLEST_BATCH, Wishes, patch_size_for
+from nnunet_slpt.planners.transfer import MOST_OF_DATASET, SMALLEST_BATCH, Wishes, patch_size_for
 
 FEATURES = (32, 64, 128, 256, 384)  # published
 FEWEST_STAGES = 2
@@ -129,9 +129,9 @@ class PUNetSizes(ExperimentPlanner):
         network = plan["architecture"]["arch_kwargs"]
         strides, kernels = network["strides"], network["kernel_sizes"]
         wished = self.wishes.patch_size
-        if wished is None or len(wished) != len(spacing):
+        if wished and len(wished) != len(spacing):
             wished = None
-        else:
+        if wished:
             edge = self.UNet_featuremap_min_edge_length
             _, strides, kernels, _, _ = get_pool_and_conv_props(spacing, wished, edge, 999999)
         plan["architecture"] = self.architecture(wished or plan["patch_size"], strides, kernels)

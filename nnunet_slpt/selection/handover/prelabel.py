@@ -9,7 +9,6 @@ __all__ = [
     "OPEN",
     "PREDICTED",
     "check_prelabel",
-    "is_as_written",
     "prelabel",
     "write_prelabels",
 ]
@@ -132,7 +131,7 @@ def write_prelabels(sight: Sight, store: RoundStore, number: int, names: Sequenc
     _tell(sight, to_ours, len(written), begun, opened, say)
 
 
-def is_as_written(file: Path, predicted: Path) -> bool:
+def _is_as_written(file: Path, predicted: Path) -> bool:
     """Whether a file of the annotators' folder is one that ``write_prelabels`` has put there.
 
     Args:
@@ -173,7 +172,7 @@ def _write_worklist(store: RoundStore, opened: Path, predicted: Path) -> None:
 
 
 def _is_begun(name: str, opened: Path, predicted: Path) -> bool:
-    return (opened / name).exists() and not is_as_written(opened / name, predicted)
+    return (opened / name).exists() and not _is_as_written(opened / name, predicted)
 
 
 def _translated(labels: NDArray[Any], to_ours: dict[int, int]) -> NDArray[np.uint16]:

@@ -54,7 +54,9 @@ class Collected:
     @property
     def exit_code(self) -> int:
         """0 if nothing is refused, 1 if some are, 2 if all are."""
-        return (len(self.refused) > 0) + (len(self.refused) == len(self.findings))
+        if not self.refused:
+            return 0
+        return 2 if len(self.refused) == len(self.findings) else 1
 
     def text(self) -> str:
         """For people, without a line end at the end."""

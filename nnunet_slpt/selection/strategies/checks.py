@@ -15,7 +15,7 @@ import numpy as np
 from nnunet_slpt.errors import SelectionError
 from nnunet_slpt.selection.strategies.base import Candidates, Strategy
 
-MEASURES = ("inter_prompt", "intra_prompt", "entropy", "prompt_dice")
+SCORES = ("inter_prompt", "intra_prompt", "entropy", "prompt_dice")
 _REMEDIES = {
     "features": "describe the cases with the frozen network first",
     "predictions": "predict the cases with the tuned network first, or use a strategy that needs none",
@@ -50,7 +50,7 @@ def check_candidates(strategy: Strategy, candidates: Candidates, budget_cases: i
         if np.size(labelled):
             check("features", "labelled_features", labelled, (_ANY, features.shape[1]))
     if "predictions" in strategy.needs:
-        for measure in MEASURES:
+        for measure in SCORES:
             check("predictions", f"scores[{measure!r}]", candidates.scores.get(measure, ()), (cases,), names)
         entropy = candidates.class_entropy
         entropy = np.where(np.isnan(entropy), 0, entropy)  # of a class that a case has not, there is none

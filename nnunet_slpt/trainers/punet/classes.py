@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from nnunet_slpt.datasets import NOT_ANNOTATED
-from nnunet_slpt.label_outputs import Labels, class_names
+from nnunet_slpt.label_outputs import Labels, class_names, values_of
 
 IGNORE = "ignore"
 
@@ -36,7 +36,7 @@ class Classes:
         Args:
             labels: of dataset.json.
         """
-        values = {name: (of,) if isinstance(of, int) else tuple(of) for name, of in labels.items()}
+        values = values_of(labels)
         of_classes = {name: values[name] for name in class_names(labels)}
         return cls(of_classes, values.get(IGNORE, ()))
 
@@ -55,11 +55,18 @@ class Classes:
         Returns:
             (B, names + 1, *S), boolean; the last channel is true where a voxel does not count.
         """
-        groups = [self.values[name] for name in names]
+        of_each = (_is_one_of(label_map, self.values[name]) for name in names)
+        return torch.cat([*of_each, self.unknown(label_map)], 1)
+
+    def unknown(self, label_map: Tensor) -> Tensor:
+        """Where nobody knows what a voxel is: (B, 1, *S), boolean.
+
+        Args:
+            label_map: (B, 1, *S), of any number type.
+        """
         # nnU-Net pads patches with what then looks like background, those of a case without a label too.
         of_no_label = (label_map == NOT_ANNOTATED).flatten(1).any(1).view(-1, *[1] * (label_map.ndim - 1))
-        unknown = _is_one_of(label_map, self.ignored) | of_no_label
-        return torch.cat([*(_is_one_of(label_map, values) for values in groups), unknown], 1)
+        return _is_one_of(label_map, self.ignored) | of_no_label
 
 
 def _is_one_of(label_map: Tensor, values: Sequence[int]) -> Tensor:

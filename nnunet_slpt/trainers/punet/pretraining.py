@@ -43,7 +43,7 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
     """
 
     recipe = MANY_WEIGHTS
-    tuned = "From scratch:"
+    opening = "From scratch:"
     settings = PUNetPretrainConfig
     supervision: SelfSupervision
 
@@ -137,11 +137,11 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
             with self.autocast():
                 assignment = self.supervision.loss(images, self.inference_allowed_mirroring_axes or ())
             yield self.config.weight_assignment * assignment
+        if self.classes.unknown(batch["target"]).all():  # nobody has annotated any of it
+            return
+        label_map = batch["target"].to(self.device, non_blocking=True)
         for name in self.config.concurrent:
-            target = self.classes.target(batch["target"], [name])
-            if target[:, -1].all():  # nobody has annotated any of it
-                continue
-            target = target.to(self.device, non_blocking=True)
+            target = self.classes.target(label_map, [name])
             with self.autocast():
                 logits = self.network(images, [name])
                 value = self.loss(logits, target[:, :1], ~target[:, 1:])

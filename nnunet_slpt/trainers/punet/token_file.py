@@ -15,6 +15,7 @@ from nnunet_slpt.networks.punet.label_network import LabelPUNet
 from nnunet_slpt.networks.punet.network import PUNet
 from nnunet_slpt.networks.punet.tokens import ClassPrompt
 from nnunet_slpt.pretrained import base_hash, list_differences
+from nnunet_slpt.pretrained.mismatch import shapes_of
 from nnunet_slpt.trainers.tensor_file import TensorFile
 
 TOKEN_FORMAT = TensorFile(
@@ -79,9 +80,12 @@ def load_tokens(path: str | Path, network: PUNet, names: Iterable[str] | None = 
     """
     path = Path(path)
     about, tensors = TOKEN_FORMAT.read(path)
-    _check_body(about["base_hash"], base_hash(network.frozen_state()), path)
+    try:
+        body, known = about["base_hash"], about["classes"]
+    except KeyError as error:
+        raise TOKEN_FORMAT.is_none(path, error) from error
+    _check_body(body, base_hash(network.frozen_state()), path)
     _check_adapters(network, CheckpointError)
-    known = about["classes"]
     asked = known if names is None else list(names)
     states = {}
     for name in asked:
@@ -142,8 +146,8 @@ def _check_body(got: str, expected: str, path: Path) -> None:
 
 
 def _check_shapes(state: Mapping[str, Tensor], prompt: ClassPrompt, path: Path) -> None:
-    got = {name: tuple(tensor.shape) for name, tensor in state.items()}
-    expected = {name: tuple(tensor.shape) for name, tensor in prompt.state_dict().items()}
+    got = shapes_of(state)
+    expected = shapes_of(prompt.state_dict())
     if got != expected:
         raise CheckpointError(
             f"The tokens of {path} are of other stages, or of another number:\n"

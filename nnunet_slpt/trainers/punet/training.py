@@ -67,11 +67,6 @@ class PUNetTrainer(TuningTrainer):
         network: LabelPUNet = self.bare_network
         return network
 
-    @property
-    def startable(self) -> Any:
-        """The network: its body gets pretrained weights."""
-        return self.punet  # nnU-Net reads every property for its debug.json, this one too
-
     def _do_i_compile(self) -> bool:
         """Never: the network keeps torch.compile out, in prediction too."""
         return False

@@ -35,8 +35,7 @@ class nnUNetTrainerPUNet(PUNetTrainer):
         PUNet (arXiv:2211.09233).
     """
 
-    recipe = TOKENS
-    tuned = "Tokens inside"
+    opening = "Tuned:"
     settings = PUNetConfig
 
     @classmethod
@@ -66,8 +65,8 @@ class nnUNetTrainerPUNet(PUNetTrainer):
         pretrained, which = load_pretrained(self.punet, self.config)
         known = [name for name in self.classes.names if self.punet.start_class(name, pretrained.weights)]
         return (
-            f"{which}: {self.punet.parameter_summary()}. {len(known)} of {len(self.classes.names)} classes "
-            "start from the pretrained tokens."
+            f"{self.config.tuned}, inside {which}: {self.punet.parameter_summary()}. {len(known)} of "
+            f"{len(self.classes.names)} classes start from the pretrained tokens."
         )
 
     @cached_property

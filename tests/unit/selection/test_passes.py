@@ -22,6 +22,7 @@ class FakeModel:
     """Sees in a case a number that its one image file's name holds."""
 
     regions = False
+    axes = 2
 
     def __init__(self, sha256: str = "one", step_size: float = 0.5, breaks_at: str = "") -> None:
         self.sha256, self.window, self.breaks_at = sha256, {"step_size": step_size}, breaks_at

@@ -131,7 +131,8 @@ def test_a_chosen_case_that_is_gone_is_named():
 
 def test_a_validation_case_that_the_dataset_does_not_have_is_refused():
     with pytest.raises(
-        SelectionError, match=r"splits_final\.json names 1 case.* 'x'.*8 cases, a, b, c .*--val"
+        SelectionError,
+        match=r"splits_final\.json, or .* last round, names 1 case.* 'x'.*8 cases, a, b, c .*--val",
     ):
         split(validation=frozenset("ax"))
 

@@ -75,7 +75,7 @@ def test_cases_that_wait_are_centres_like_labelled_ones(sight: Sight, model: Fak
 class UnsureModel(FakeModel):
     """Predicts an organ and a lesion at the ends of a row of voxels; of two voxels it knows nothing."""
 
-    regions = False
+    regions, axes = False, 3
     predictor = SimpleNamespace(dataset_json={"labels": {"background": 0, "organ": 1, "lesion": 2}})
 
     def predictions(self, image: torch.Tensor) -> torch.Tensor:

@@ -161,6 +161,18 @@ def test_foreground_is_dilated_by_two_voxels() -> None:
     assert aggregate(values, near, "foreground") == pytest.approx(24 / 25)
 
 
+def test_slices_of_a_flat_network_have_no_rim_between_them() -> None:
+    labels = torch.zeros(1, 9, 9, 9, dtype=torch.bool)
+    labels[0, 4, 4, 4] = True
+    assert len(Near.of(labels, axes=3).foreground) == 125
+    assert len(Near.of(labels, axes=2).foreground) == 25
+    slices = torch.zeros(3, 2, 9, 9, 9)
+    slices[:, 1, 4, 4, 4] = torch.tensor([3.0, 5.0, 7.0])
+    scores = [case_uncertainty(slices, regions=False, axes=axes).scores for axes in (3, 2)]
+    assert scores[1]["entropy/classes"] != scores[0]["entropy/classes"]
+    assert scores[1]["entropy/mean"] == scores[0]["entropy/mean"]
+
+
 def test_each_class_counts_alike_however_small_it_is() -> None:
     values, labels = torch.zeros(40, 40), torch.zeros(3, 40, 40, dtype=torch.bool)
     labels[0, :20] = True  # a large organ, sure
@@ -199,7 +211,7 @@ def test_rims_that_are_found_once_give_the_same_bits(grid: tuple[int, ...], regi
 def test_the_rim_of_a_class_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[Tensor] = []
     rim = uncertainty._with_rim
-    monkeypatch.setattr(uncertainty, "_with_rim", lambda mask: found.append(mask) or rim(mask))
+    monkeypatch.setattr(uncertainty, "_with_rim", lambda mask, axes: found.append(mask) or rim(mask, axes))
     case_uncertainty(logits(), regions=False)
     assert len(found) == 2  # classes, not times measures and aggregations
 

@@ -89,6 +89,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Source:
         label.write_text(name)
         cases[name] = Case(name, (raw / "imagesTr" / f"{name}_0000.nii.gz",), label, labelled=True)
     monkeypatch.setattr(module, "score_cases", scored)
+    monkeypatch.setattr(module, "FEWEST_TO_RANK", 2)  # there are four
     return Source(raw, cases, POOL, ("t",))
 
 

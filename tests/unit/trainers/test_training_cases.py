@@ -193,12 +193,12 @@ def test_labels_that_came_after_preprocessing_are_told(
 ) -> None:
     raw = write_raw(tmp_path / "Dataset001_A", about(), cases=3, labelled=2)
     monkeypatch.setenv("nnUNet_raw", str(raw.parent))
-    told = labels_left_out(tmp_path / raw.name, ["case_0"])
+    told = labels_left_out(tmp_path / raw.name, ["case_0"], ".nii.gz")
     assert told is not None
     assert "1 labelled case(s) are not preprocessed" in told
     assert ": case_1. Run nnunet_slpt_preprocess -d Dataset001_A" in told
-    assert labels_left_out(tmp_path / raw.name, ["case_0", "case_1"]) is None
-    assert labels_left_out(tmp_path / "Dataset002_NoRawData", ["case_0"]) is None
+    assert labels_left_out(tmp_path / raw.name, ["case_0", "case_1"], ".nii.gz") is None
+    assert labels_left_out(tmp_path / "Dataset002_NoRawData", ["case_0"], ".nii.gz") is None
 
 
 def test_labels_that_were_changed_or_withdrawn_after_preprocessing_are_told(
@@ -210,11 +210,11 @@ def test_labels_that_were_changed_or_withdrawn_after_preprocessing_are_told(
     shutil.copytree(raw / "labelsTr", home / "gt_segmentations")
     labels = sorted((raw / "labelsTr").iterdir())
     labels[0].touch()
-    assert labels_left_out(home, names) is None
+    assert labels_left_out(home, names, ".nii.gz") is None
     labels[1].write_bytes(labels[1].read_bytes() + b"drawn again")
     os.utime(labels[1], (0, 0))  # drawn before the preprocessing, and put there after it
     labels[2].unlink()
-    told = labels_left_out(home, names)
+    told = labels_left_out(home, names, ".nii.gz")
     assert told is not None
     assert "2 labelled case(s) were preprocessed with a label that has been changed or withdrawn" in told
     assert "since: case_1, case_2. Run nnunet_slpt_preprocess" in told

@@ -67,13 +67,13 @@ def test_ignored_voxels_are_no_foreground(
 
 def test_a_step_that_is_not_finite_is_told_once_a_spell() -> None:
     watch = RunWatch()
-    told = [watch.after_step(finite, True) is not None for finite in (True, False, False, True, False)]
+    told = [bool(watch.after_step(finite, True)) for finite in (True, False, False, True, False)]
     assert told == [False, True, False, False, True]
 
 
 def test_a_scaler_may_skip_some_steps() -> None:
     watch = RunWatch(unusable_steps_to_warn=3)
-    assert [watch.after_step(False, True) is not None for _ in range(4)] == [False, False, True, False]
+    assert [bool(watch.after_step(False, True)) for _ in range(4)] == [False, False, True, False]
 
 
 def test_the_warnings_name_a_remedy() -> None:
@@ -95,8 +95,13 @@ def test_a_collapse_is_told_once() -> None:
 
 def test_one_batch_with_foreground_starts_the_count_anew() -> None:
     watch = RunWatch(empty_batches=EMPTY_BATCHES_TO_WARN - 1)
-    assert watch.after_step(True, True) is None
-    assert watch.after_step(True, False) is None
+    assert not watch.after_step(True, True)
+    assert not watch.after_step(True, False)
+
+
+def test_two_warnings_of_one_step_are_both_told() -> None:
+    watch = RunWatch(empty_batches=EMPTY_BATCHES_TO_WARN - 1)
+    assert [told.split()[1] for told in watch.after_step(False, False)] == ["the", "no"]
 
 
 @pytest.mark.parametrize(
