@@ -14,6 +14,7 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from nnunet_slpt.errors import SLPTError
 
 STDOUT, STDERR = 1, 2
+INTERRUPTED = 130  # as shells have it
 
 
 def answer(
@@ -29,7 +30,7 @@ def answer(
         run: the command itself.
 
     Returns:
-        Its exit code; 2, with the reason on stderr, if it cannot be done.
+        Its exit code; 2, with the reason on stderr, if it cannot be done; 130 after Ctrl-C.
     """
     arguments = parser.parse_args(argv)
     try:
@@ -37,6 +38,9 @@ def answer(
     except (SLPTError, OSError) as error:
         sys.stderr.write(f"{parser.prog}: {error}\n")
         return 2
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{parser.prog}: Interrupted. What is done stays done; the same call goes on.\n")
+        return INTERRUPTED
 
 
 @contextmanager

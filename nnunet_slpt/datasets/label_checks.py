@@ -65,7 +65,7 @@ class LabelValues:
         """As nnU-Net understands ``labels`` in ``dataset.json``.
 
         Raises:
-            DatasetError: nnU-Net does not.
+            DatasetError: nnU-Net does not, or they are not numbered from 0 on.
         """
         labels = dataset_json["labels"]
         try:
@@ -76,9 +76,15 @@ class LabelValues:
                 + (ORDER_HINT if "regions_class_order" in str(error) else "")
             ) from error
         ignore = manager.ignore_label
+        known = (*map(int, manager.all_labels), *([] if ignore is None else [int(ignore)]))
+        if known != (*range(len(known)),):
+            raise DatasetError(
+                f"The labels of dataset.json are {[*known]}, nnU-Net expects 0, 1, 2 and so on. Number them "
+                "without gaps, in dataset.json and in the label files."
+            )
         numbers = {name: tuple(int(one) for one in np.atleast_1d(value)) for name, value in labels.items()}
         return cls(
-            known=(*map(int, manager.all_labels), *([] if ignore is None else [int(ignore)])),
+            known=known,
             ignore=ignore,
             classes={name: value for name, value in numbers.items() if {*value} - {0, ignore}},
         )

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from nnunet_slpt.networks.dimensions import convolve, resize
 
 EPSILON = 1e-5
+LEAST_SPREAD = 1e-12  # of a probability map, which may be the same everywhere
 HIDDEN = 4  # channels of an UpConv between its convolutions
 CELLS = 4  # of a signature, along each axis
 
@@ -57,12 +58,17 @@ class DiversifiedPrompts(nn.Module):
 
     @torch.no_grad()
     def start_from(self, foreground_probability: Tensor) -> None:
-        """Set the meta prompt to the foreground probability at each place of a patch.
+        """Set the meta prompt to the foreground probability at each place of a patch, in units of its spread.
+
+        The prompts are the same whatever the unit, but an optimizer's steps are not: small lesions have
+        probabilities of a thousandth, and one step of AdamW, as large for every voxel, would write over them.
 
         Args:
             foreground_probability: (*patch), in [0, 1].
         """
-        self.meta.copy_(resize(foreground_probability[None, None].to(self.meta), self.meta.shape[2:]))
+        probability = resize(foreground_probability[None, None].to(self.meta), self.meta.shape[2:])
+        centred = probability - probability.mean()
+        self.meta.copy_(centred / centred.square().mean().sqrt().clamp_min(LEAST_SPREAD))
 
     @torch.no_grad()
     def start_from_noise(self, seed: int) -> None:

@@ -97,7 +97,7 @@ def _asked(arguments: argparse.Namespace, plans_name: str) -> dict[str, Any]:
     patch = tuple(arguments.patch_size) if arguments.patch_size else None
     return {
         "configuration": arguments.c,
-        "plans_name": arguments.p or plans_name,
+        "plans_name": plans_name if arguments.p is None else arguments.p,
         "wishes": Wishes(patch, arguments.batch_size),
         "epochs": arguments.epochs,
         "overwrite": arguments.overwrite,

@@ -252,10 +252,10 @@ def findings_of_name(name: str, target: Target, overwrite: bool) -> list[Finding
     Raises:
         PlanningError: it is taken, or cannot be a file's.
     """
-    if not re.fullmatch(r"\w(?:[\w.-]*\w)?", name) or "__" in name:
+    if not re.fullmatch(r"\w(?:[\w.-]*\w)?", name) or "__" in name or name.endswith(".json"):
         raise PlanningError(
             f"The plans name is {name!r}, expected letters, digits, '-', '.' and single '_', such as "
-            f"{PLANS_NAME}: it becomes part of file names."
+            f"{PLANS_NAME}: it becomes part of file names, and .json is added."
         )
     file = target.preprocessed / f"{name}.json"
     refuse_replacing(file, overwrite)

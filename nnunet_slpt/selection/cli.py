@@ -33,6 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    if arguments.n is not None and (arguments.status or arguments.undo):
+        raise SelectionError(
+            f"-n is given with {'--status' if arguments.status else '--undo'}, expected one of them: the "
+            "latter chooses no case. Nothing was changed."
+        )
     if arguments.status:
         return _status(arguments)
     if arguments.undo and arguments.dry_run:

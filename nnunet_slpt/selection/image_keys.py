@@ -5,6 +5,7 @@ Owns what is remembered of a file: size and time of change, as version control d
 
 __all__ = ["usable_images"]
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def usable_images(
     cases = [case for case in cases if not case.lacks]
     cache = CaseCache(folder / "images")
     stats = {case.name: state_of(image_files(case)) for case in cases}
-    known = {case.name: cache.read(case.name, stats[case.name]) for case in cases}
+    known = {case.name: _remembered(cache, case, stats[case.name]) for case in cases}
     unknown = [case for case in cases if known[case.name] is None]
     problems = {}
     if unknown:
@@ -54,3 +55,9 @@ def usable_images(
             known[case.name] = content
     skipped = refuse_or_skip(lacking | problems, request.skip_unreadable)
     return {name: str(found["content"]) for name, found in known.items() if found is not None}, skipped
+
+
+def _remembered(cache: CaseCache, case: Case, state: str) -> Any:
+    """What was found out about a case's images; ``None`` if they changed, or cannot be read any more."""
+    readable = all(os.access(file, os.R_OK) for file in case.images)
+    return cache.read(case.name, state) if readable else None

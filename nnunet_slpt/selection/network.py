@@ -201,7 +201,7 @@ class Model:
             raise SelectionError(
                 f"{what} needs predictions, and the model in {self.folder} is a PUNet's pretraining, which "
                 "gives features alone. Tune it with -tr nnUNetTrainerPUNet and pass that folder with -m, or "
-                "choose -strategy kmeans."
+                "leave it out: -strategy kmeans needs features alone."
             )
 
     def preprocess(self, cases: Sequence[ImageFiles], processes: int) -> Iterator[tuple[str, Tensor, Any]]:

@@ -117,7 +117,7 @@ def _add_grid(group: argparse._ArgumentGroup) -> None:
     add(
         "--seeds",
         nargs="+",
-        type=int,
+        type=whole_number(0),
         default=[0, 1, 2],
         metavar="N",
         help="of choice, initialisation and order (default: 0 1 2)",

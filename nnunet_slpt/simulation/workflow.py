@@ -20,7 +20,7 @@ from filelock import Timeout
 
 from nnunet_slpt.errors import FileError, SimulationError, SLPTError
 from nnunet_slpt.evaluation.report import write_report
-from nnunet_slpt.files import read_bytes, write_json
+from nnunet_slpt.files import read_bytes, remove, write_json
 from nnunet_slpt.lock import exclusive
 from nnunet_slpt.preprocessing.recipe import read_recipes
 from nnunet_slpt.simulation.campaign import Settings, run_campaign
@@ -129,7 +129,12 @@ def _examine(plan: Plan, shared: Path, say: Say) -> None:
     source, kind = plan.source, next(iter(plan.models.by_network))
     home = shared / "preprocessed" / source.folder.name
     (recipe,) = read_recipes(home, PLANS[kind], [plan.models.configuration], source.dataset_json)
-    examine(source, recipe, max(plan.request.processes, 1), shared / "examined", say)
+    try:
+        examine(source, recipe, max(plan.request.processes, 1), shared / "examined", say)
+    except SLPTError:
+        if not plan.finished:  # so that the remedy, to leave cases out, is no other simulation
+            remove(plan.request.output / RECORD)
+        raise
 
 
 @contextmanager

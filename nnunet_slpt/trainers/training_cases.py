@@ -5,7 +5,6 @@ Reads preprocessed data, writes nothing. Must not import the networks.
 
 __all__ = [
     "check_cases",
-    "check_folder",
     "check_numbers",
     "foreground_frequency",
     "hidden_labels",
@@ -27,60 +26,8 @@ from torch import Tensor
 
 from nnunet_slpt.datasets import UNLABELLED, Case, dataset_folder, read_cases
 from nnunet_slpt.errors import DatasetError, some
-from nnunet_slpt.files import json_of
-from nnunet_slpt.hidden_labels import hides_labels, mode_of_rounds
-from nnunet_slpt.host_conventions import FEWEST_CASES, FINGERPRINT_FILE, HOST_FOLDS, LABELS_FOLDER, SPLIT_FILE
-
-
-def check_folder(fold: int | str, folder: Path, available: Sequence[str]) -> None:
-    """Refuse a preprocessed dataset that nnU-Net would stumble over, some of it only after hours.
-
-    Args:
-        fold: a number or ``all``.
-        folder: of the preprocessed dataset, where ``splits_final.json`` may lie.
-        available: identifiers of all preprocessed cases.
-
-    Raises:
-        DatasetError: there is no fingerprint; fewer cases than can be tuned on; no split, and fewer cases
-            than nnU-Net makes folds; or a fold that the split of chosen cases does not have, or has lost.
-    """
-    fingerprint = folder / FINGERPRINT_FILE
-    if not fingerprint.is_file():
-        raise DatasetError(
-            f"There is no {fingerprint}, which nnU-Net copies beside the model. Run nnunet_slpt_preprocess "
-            f"-d {folder.name} -p PLANS, or nnUNetv2_extract_fingerprint -d NUMBER, or copy the file if the "
-            "data comes ready-made."
-        )
-    file = folder / SPLIT_FILE
-    split = fold != "all" and file.is_file()
-    if fold != "all" and mode_of_rounds(folder) is not None:
-        _check_fold_number(int(fold), file)
-    if not split and len(available) < FEWEST_CASES:
-        raise DatasetError(
-            f"{folder} has {len(available)} preprocessed case(s), expected {FEWEST_CASES} or more for any "
-            "fold. Label more cases, which nnunet_slpt_select chooses, and run nnunet_slpt_preprocess."
-        )
-    if not split and fold != "all" and len(available) < HOST_FOLDS:
-        raise DatasetError(
-            f"{folder} has {len(available)} preprocessed cases, too few for nnU-Net's {HOST_FOLDS} folds. "
-            f'Train fold \'all\', or write {file}: [{{"train": [identifiers], "val": [identifiers]}}]'
-        )
-
-
-def _check_fold_number(fold: int, file: Path) -> None:
-    if not file.is_file():
-        raise DatasetError(
-            f"{file} is missing, which nnunet_slpt_select wrote. nnU-Net would make folds of all "
-            "preprocessed cases, of those too that validate or whose labels are hidden. Put it back, or "
-            "choose again: it is written anew."
-        )
-    folds = json_of(file)
-    if isinstance(folds, list) and fold >= len(folds):
-        raise DatasetError(
-            f"{file} has {len(folds)} fold(s), {len(folds) - 1} is the last one: got fold {fold}. nnU-Net "
-            "would train it on a random part of all preprocessed cases, of those too that validate or whose "
-            "labels are hidden."
-        )
+from nnunet_slpt.hidden_labels import hides_labels
+from nnunet_slpt.host_conventions import FEWEST_CASES, LABELS_FOLDER, SPLIT_FILE
 
 
 def check_cases(training: nnUNetBaseDataset, validation: nnUNetBaseDataset, available: Sequence[str]) -> None:
@@ -136,9 +83,10 @@ def check_numbers(
             f"{training.source_folder} holds {len(available)} cases. "
             f"{_remedy(missing, _raw_cases(Path(training.source_folder).parent.name))}"
         )
-    if len(training.identifiers) < FEWEST_CASES:
+    different = len({*training.identifiers})
+    if different < FEWEST_CASES:
         raise DatasetError(
-            f"This fold has {len(training.identifiers)} training case(s), expected {FEWEST_CASES} or more. "
+            f"This fold has {different} training case(s), expected {FEWEST_CASES} or more. "
             "Label more cases, move some from 'val' to 'train' in splits_final.json, or train fold 'all'."
         )
     if not validation.identifiers:

@@ -38,7 +38,8 @@ from nnunet_slpt.trainers.start import (
     leaving_nothing_behind,
     start_from_pretrained,
 )
-from nnunet_slpt.trainers.training_cases import check_cases, check_folder, hidden_labels, labels_left_out
+from nnunet_slpt.trainers.training_cases import check_cases, hidden_labels, labels_left_out
+from nnunet_slpt.trainers.training_folder import check_folder, check_preprocessed
 from nnunet_slpt.trainers.watch import RunWatch
 
 
@@ -119,6 +120,8 @@ class TuningTrainer(nnUNetTrainer):
         """
         requested = requested_weights()
         if requested is None:
+            with self._leaving_nothing_behind():
+                check_preprocessed(Path(self.preprocessed_dataset_folder))
             seed(self.config.seed)
             # nnU-Net gives each rank of a distributed run a share of its own.
             self.oversampling_of_all_ranks = self.oversample_foreground_percent

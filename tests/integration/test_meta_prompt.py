@@ -6,6 +6,7 @@ import shutil
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 
 
@@ -24,9 +25,10 @@ def replace_case(task: Any, case: int) -> None:
         shutil.copy(task.cases / f"case_0{ending}", task.cases / f"case_{case}{ending}")
 
 
-def test_it_is_a_probability_of_foreground(task: Any) -> None:
+def test_it_is_a_map_of_unit_spread(task: Any) -> None:
     meta = meta_prompt(task)
-    assert 0 <= float(meta.min()) < float(meta.max()) <= 1
+    assert float(meta.mean()) == pytest.approx(0, abs=1e-5)
+    assert float(meta.std()) == pytest.approx(1, abs=1e-2)
 
 
 def test_it_depends_on_training_cases_alone(task: Any) -> None:

@@ -84,6 +84,8 @@ def test_undo_and_status(campaign: Campaign, capsys: pytest.CaptureFixture[str])
     assert main(["-d", "801", "--status", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["waiting"] == campaign.chosen(0)
+    assert main(["-d", "801", "--undo", "-n", "1"]) == 2
+    assert "-n is given with --undo" in capsys.readouterr().err
     assert main(["-d", "801", "--undo", "--dry_run"]) == 2
     assert "--undo is given with --dry_run" in capsys.readouterr().err
     assert campaign.chosen(0) == told["waiting"]

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from nnunet_slpt.command import stdout_for_json, whole_number
+from nnunet_slpt.command import answer, stdout_for_json, whole_number
 
 
 def test_a_whole_number_from_the_least_on():
@@ -19,6 +19,14 @@ def test_what_is_none_is_refused_with_what_is_expected(text, fewest):
         argparse.ArgumentTypeError, match=f"got {text}, expected a whole number from {fewest} on"
     ):
         whole_number(fewest)(text)
+
+
+def test_an_interruption_is_told_in_a_line(capsys):
+    def run(arguments):
+        raise KeyboardInterrupt
+
+    assert answer(argparse.ArgumentParser("tool"), [], run) == 130
+    assert capsys.readouterr().err.startswith("tool: Interrupted. ")
 
 
 def test_what_a_process_prints_does_not_get_into_the_json(capfd):

@@ -43,7 +43,7 @@ def find_deliveries(folder: Path, cases: Collection[str]) -> list[Delivery]:
     found = [
         Delivery(file, spelled_as(without_ending(file.name), cases))
         for file in sorted(folder.iterdir())
-        if file.is_file() and not file.name.startswith(".") and without_ending(file.name) != file.name
+        if not file.is_dir() and not file.name.startswith(".") and without_ending(file.name) != file.name
     ]
     ours = {f"{name}{UNSURE}" for name in cases}
     labels = [one for one in found if one.name in cases or one.name not in ours]

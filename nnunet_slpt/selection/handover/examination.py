@@ -25,7 +25,7 @@ from nnunet_slpt.datasets.label_checks import (
     label_problems,
     read_label,
 )
-from nnunet_slpt.errors import DatasetError
+from nnunet_slpt.errors import DatasetError, FileError
 from nnunet_slpt.selection.desk import Desk
 from nnunet_slpt.selection.handover.collection import Collection
 from nnunet_slpt.selection.handover.deliveries import Delivery
@@ -99,10 +99,13 @@ class Examiner:
         Args:
             delivery: the file.
         """
-        found = Finding(delivery.file, delivery.name, files.hash_of(delivery.file))
+        found = Finding(delivery.file, delivery.name)
         try:
+            found.sha256 = files.hash_of(delivery.file)
+            if found.sha256 is None:
+                raise DatasetError("it is a link to a file that is not there")
             self._examine(found)
-        except DatasetError as problem:
+        except (DatasetError, FileError) as problem:
             found.problems.append(str(problem).removeprefix(f"{found.file.name}: "))
         return found
 

@@ -110,6 +110,8 @@ def test_values_of_regions_and_of_nonsense():
         LabelValues.of({"labels": {"organ": 1}})
     with pytest.raises(DatasetError, match=r'does not understand.*needs "regions_class_order".*\[1, 2, 3\]'):
         LabelValues.of({"labels": regions})
+    with pytest.raises(DatasetError, match=r"are \[0, 1, 3\], nnU-Net expects 0, 1, 2.*without gaps"):
+        LabelValues.of({"labels": {"background": 0, "organ": 1, "lesion": 3}})
 
 
 def test_headers(tmp_path):

@@ -7,6 +7,7 @@ import torch
 
 from nnunet_slpt.losses import pairwise_cosine
 from nnunet_slpt.networks import DiversifiedPrompts
+from nnunet_slpt.networks.dimensions import resize
 from nnunet_slpt.networks.prompts import signature
 
 each_patch = pytest.mark.parametrize("patch", [(12, 10), (6, 9, 8), (1, 8, 8)])
@@ -54,7 +55,28 @@ def test_the_meta_prompt_is_the_probability_at_half_the_size(patch: tuple[int, .
     made = prompts(patch, started=False)
     made.start_from(torch.full(patch, 0.25))
     assert made.meta.shape[2:] == tuple((size + 1) // 2 for size in patch)
-    torch.testing.assert_close(made.meta, torch.full_like(made.meta, 0.25))
+    torch.testing.assert_close(made.meta, torch.zeros_like(made.meta))
+    half = torch.rand(made.meta.shape[2:], generator=torch.Generator().manual_seed(0))
+    made.start_from(resize(half[None, None], patch)[0, 0] / 1000)
+    torch.testing.assert_close(made.meta.mean(), torch.tensor(0.0), atol=1e-5, rtol=0)
+    torch.testing.assert_close(made.meta.square().mean(), torch.tensor(1.0))
+
+
+def test_steps_do_not_write_over_where_small_lesions_were() -> None:
+    """AdamW moves each voxel as far, whatever the unit of the map."""
+    probability = torch.zeros(24, 24, 24)
+    probability[10:13, 11:14, 9:12] = 0.02
+    made = prompts((24, 24, 24), started=False)
+    made.start_from(probability)
+    start = made.meta.detach().clone()
+    goal = torch.randn(3, 1, 24, 24, 24, generator=torch.Generator().manual_seed(0))
+    optimizer = torch.optim.AdamW(made.parameters(), lr=1e-2, weight_decay=0)
+    for _ in range(10):
+        optimizer.zero_grad()
+        (made() * goal).mean().backward()
+        optimizer.step()
+    alike = torch.corrcoef(torch.stack([start.flatten(), made.meta.detach().flatten()]))[0, 1]
+    assert alike > 0.99
 
 
 def test_prompts_show_where_the_foreground_is() -> None:

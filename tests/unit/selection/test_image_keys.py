@@ -9,6 +9,7 @@ import tifffile
 
 from nnunet_slpt.datasets.cases import Case
 from nnunet_slpt.errors import DatasetError
+from nnunet_slpt.selection import image_keys
 from nnunet_slpt.selection.image_keys import usable_images
 from nnunet_slpt.selection.request import Request
 
@@ -52,3 +53,14 @@ def test_a_case_without_all_channels_is_left_out_like_an_unreadable_one(tmp_path
     refuse = Request(dataset="7", budget="1", preprocessing=1)
     with pytest.raises(DatasetError, match=r"c: missing image files: c_0001\.tif"):
         usable_images(cases, ABOUT, tmp_path / "seen", refuse)
+
+
+def test_an_image_that_cannot_be_read_any_more_is_looked_at_again(tmp_path: Path, monkeypatch) -> None:
+    image = tmp_path / "a_0000.tif"
+    tifffile.imwrite(image, np.random.default_rng(0).uniform(size=(7, 5, 6)).astype(np.float32))
+    case = Case("a", (image,), tmp_path / "a.tif", labelled=False)
+    request = Request(dataset="7", budget="1", preprocessing=1, skip_unreadable=True)
+    assert usable_images([case], ABOUT, tmp_path / "seen", request)[1] == set()
+    monkeypatch.setattr(image_keys.os, "access", lambda file, mode: False)
+    monkeypatch.setattr(image_keys, "check_images", lambda *_: {"a": "Permission denied"})
+    assert usable_images([case], ABOUT, tmp_path / "seen", request)[1] == {"a"}

@@ -48,7 +48,12 @@ def _copy_in_the_inbox(clinic):
     clinic.bring("c")
 
 
+def _dangling_link(clinic):
+    (clinic.inbox / "a.nii.gz").symlink_to(clinic.inbox / "gone.nii.gz")
+
+
 WRONG = {
+    "dangling_link": (_dangling_link, "it is a link to a file that is not there"),
     "size": (
         lambda clinic: clinic.bring("a", clinic.drawn("a")[1:]),
         "the shape is 5, 7, 8, expected 6, 7, 8",
@@ -84,6 +89,21 @@ def test_what_is_wrong_is_named_and_the_rest_is_taken(clinic, capsys, prepare, w
     assert words in capsys.readouterr().err
     assert "b" in clinic.there()
     assert "a" not in clinic.there()
+
+
+def test_a_file_that_cannot_be_read_does_not_hold_up_the_others(clinic, capsys, monkeypatch):
+    refused, hash_of = clinic.bring("a"), files.hash_of
+
+    def hash_or_refuse(file):
+        if file == refused:
+            raise files.file_error("read", file, PermissionError(13, "Permission denied"))
+        return hash_of(file)
+
+    monkeypatch.setattr(files, "hash_of", hash_or_refuse)
+    clinic.bring("b")
+    assert clinic.collect() == 1
+    assert "Permission denied" in capsys.readouterr().err
+    assert clinic.there() == ["b"]
 
 
 def test_nothing_can_be_done(clinic, make_clinic, capsys):
