@@ -157,7 +157,9 @@ def duel_table(comparison: str, reference: str, method: str) -> str:
 
 def campaigns_table(comparison: str, method: str) -> str:
     """Strategies over whole campaigns of one method, and their paired difference from random choice."""
-    experiment = Experiment.of([cell for cell in cells_of(comparison) if cell.method == method], method)
+    cells = [cell for cell in cells_of(comparison) if cell.method == method]
+    budgets = {cell.budget for cell in cells if cell.strategy != "random"}  # what nobody chose is no campaign
+    experiment = Experiment.of([cell for cell in cells if cell.budget in budgets], method)
     rows = []
     for way in experiment.ways:
         levels = [words.spread(experiment.spread(way, budget)) for budget in experiment.budgets]
