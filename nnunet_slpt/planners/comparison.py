@@ -109,7 +109,8 @@ def next_choice(model: Model, target: Target) -> str:
         target: the dataset.
     """
     command = f"nnunet_slpt_select -d {target.name} -n {max(1, min(5, len(target.cases) - target.labelled))}"
-    if len(target.channels) != len(channel_names(model.dataset_json)):
+    same_channels = len(target.channels) == len(channel_names(model.dataset_json))
+    if not same_channels or not target.is_read_by(str(model.plans.get("image_reader_writer"))):
         return f"{command} -strategy random"
     # By default it would want prompts that disagree once there are labels.
     return f"{command}{' -strategy kmeans' if target.labelled else ''} -m {model.unpacked}"

@@ -119,17 +119,26 @@ class Target:
         Args:
             preferred: name of the model's reader.
         """
-        if self.dataset_json.get("overwrite_image_reader_writer", "None") != "None":  # nnU-Net's "not given"
+        asks_for_another = (
+            self.dataset_json.get("overwrite_image_reader_writer", "None") != "None"
+        )  # nnU-Net's
+        if asks_for_another or not self.is_read_by(preferred):
             return self.own_reader
-        try:
-            found = recursive_find_reader_writer_by_name(preferred)
-        except RuntimeError:  # of another version, or somebody's own
-            return self.own_reader
-        if self.dataset_json["file_ending"].lower() not in found.supported_file_endings:
-            return self.own_reader
-        reader: ImageReader = found()
+        reader: ImageReader = recursive_find_reader_writer_by_name(preferred)()
         reads_one = any(not check_one(case, reader) for case in self.cases)  # the first may be damaged
         return reader if reads_one else self.own_reader
+
+    def is_read_by(self, name: str) -> bool:
+        """Whether a reader is at hand and knows this dataset's file ending.
+
+        Args:
+            name: of the reader.
+        """
+        try:
+            found = recursive_find_reader_writer_by_name(name)
+        except RuntimeError:  # of another version, or somebody's own
+            return False
+        return self.dataset_json["file_ending"].lower() in found.supported_file_endings
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:

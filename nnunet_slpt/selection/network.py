@@ -28,10 +28,12 @@ from nnunet_slpt.config import PUNetPretrainConfig
 from nnunet_slpt.datasets.cases import channel_count
 from nnunet_slpt.errors import CheckpointError, SelectionError
 from nnunet_slpt.files import read_blocks
+from nnunet_slpt.pretrained import read_checkpoint
 from nnunet_slpt.selection.abilities import PromptsAsChannels, encoder_of, members_of, without_scale_shift
 from nnunet_slpt.selection.features import FeatureSums
 from nnunet_slpt.selection.place import find_checkpoints
 
+MOST_WORDS = 50  # of what nnU-Net or torch says of a model that it cannot load
 ImageFiles = tuple[str, Sequence[Path]]
 
 
@@ -84,7 +86,9 @@ class Model:
         try:
             predictor.initialize_from_trained_model_folder(str(folder), names, checkpoint)
         except Exception as error:  # a damaged file, or a trainer of another program, can raise anything
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            for file in files:
+                read_checkpoint(file)  # tells what is wrong with a damaged one
+            reason = " ".join(str(error).split()[:MOST_WORDS]) or type(error).__name__
             raise CheckpointError(
                 f"nnU-Net cannot load the model in {folder}: {reason} Does nnUNetv2_predict_from_modelfolder "
                 "work with it?"

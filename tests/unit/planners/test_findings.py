@@ -143,6 +143,11 @@ def test_the_first_are_chosen_by_what_the_model_can_look_at(found: Any, channels
     assert text.endswith(f"nnunet_slpt_select -d Dataset200_Target -n 4 {how}")
 
 
+def test_a_model_whose_reader_does_not_read_the_files_cannot_choose(found: Any) -> None:
+    plans = plans_of() | {"image_reader_writer": "Tiff3DIO"}
+    assert found("cases", plans, dataset={"labelled": 0})["note"].endswith("-n 4 -strategy random")
+
+
 def test_a_zip_is_to_be_unpacked_before_it_chooses_cases(found: Any, tmp_path: Path) -> None:
     source = tmp_path / "model.zip"
     source.touch()

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from nnunet_slpt.errors import SelectionError
+from nnunet_slpt.errors import CheckpointError, SelectionError
 from nnunet_slpt.selection.network import Model
 
 ABOUT = {"channel_names": {"0": "CT"}, "file_ending": ".nii.gz"}
@@ -91,3 +91,18 @@ def test_features_are_those_of_the_first_fold() -> None:
     image = torch.arange(16.0).view(1, 4, 4)
     (stage,) = Model(Path("model"), (), Predictor()).features(image)
     np.testing.assert_allclose(stage, [[7.5], [np.arange(16).std()]], rtol=1e-6)
+
+
+def test_a_checkpoint_that_was_cut_short_is_told_as_such(tmp_path: Path) -> None:
+    fold = tmp_path / "fold_0"
+    fold.mkdir()
+    for name in ("plans.json", "dataset.json"):
+        (tmp_path / name).write_text("{}")
+    whole = fold / "checkpoint_final.pth"
+    torch.save({"network_weights": {"a": torch.ones(1000)}}, whole)
+    whole.write_bytes(whole.read_bytes()[:2000])
+    with pytest.raises(CheckpointError, match=r"checkpoint_final\.pth.*(damaged|cut short)"):
+        Model.load(tmp_path, None, whole.name, torch.device("cpu"), 0.5, mirroring=False)
+    torch.save({"network_weights": {"a": torch.ones(1000)}}, whole)
+    with pytest.raises(CheckpointError, match=r"cannot load the model in .*modelfolder"):
+        Model.load(tmp_path, None, whole.name, torch.device("cpu"), 0.5, mirroring=False)
