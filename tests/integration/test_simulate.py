@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from nnunet_slpt.simulation import campaign
 from nnunet_slpt.simulation.cli import main
 from nnunet_slpt.simulation.steps import Steps
 
@@ -68,6 +69,7 @@ TESLA = "--methods slpt --strategies tesla --seeds 0 --calibrate --budgets 2 3"
 def test_campaigns_from_the_first_choice_to_the_report(
     call: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(campaign, "FEWEST_TO_RANK", 2)  # a pool of four, of which two are labelled first
     with monkeypatch.context() as patch:
         pull_the_plug(patch, at=5)  # after plan, choose, preprocess, tune
         assert call(TESLA) == 2
