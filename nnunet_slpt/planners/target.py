@@ -119,10 +119,8 @@ class Target:
         Args:
             preferred: name of the model's reader.
         """
-        asks_for_another = (
-            self.dataset_json.get("overwrite_image_reader_writer", "None") != "None"
-        )  # nnU-Net's
-        if asks_for_another or not self.is_read_by(preferred):
+        asked_for = self.dataset_json.get("overwrite_image_reader_writer", "None")  # nnU-Net's "not given"
+        if asked_for != "None" or not self.is_read_by(preferred):
             return self.own_reader
         reader: ImageReader = recursive_find_reader_writer_by_name(preferred)()
         reads_one = any(not check_one(case, reader) for case in self.cases)  # the first may be damaged

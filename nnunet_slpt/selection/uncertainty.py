@@ -240,9 +240,8 @@ def _foreground_and_rim(values: Tensor, near: Near) -> Tensor:
 def _top(values: Tensor, near: Near) -> Tensor:
     """Mean over the most uncertain voxels, wherever they lie."""
     count = max(1, round(TOP_SHARE * values.numel()))
-    return torch.from_numpy(
-        np.partition(values.numpy(), -count)[-count:]
-    ).mean()  # topk takes four times the memory
+    highest = np.partition(values.numpy(), -count)[-count:]  # torch.topk takes four times the memory
+    return torch.from_numpy(highest).mean()
 
 
 # Voxels to a case. A sum favours large structures, a mean over the image drowns small ones.

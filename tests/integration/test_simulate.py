@@ -138,6 +138,7 @@ def test_a_label_that_cannot_be_used_is_told_before_the_first_training(
     told = capsys.readouterr().err
     assert f"1 case(s) cannot be used:\n  {case}: {case}.nii.gz" in told
     assert not (call.output / "campaigns").exists()
+    assert not (call.output / "simulation.json").exists()  # or leaving the case out would be another one
     label.write_bytes(whole)
     good = {file.stem for file in (call.output / "shared" / "examined").iterdir()}
     assert case not in good
