@@ -42,7 +42,7 @@ def errors_and_scores(
         reader = model.predictor.plans_manager.image_reader_writer_class()
         truth = reader.read_seg(str(raw / "labelsTr" / f"{name}{ending}"))[0][0]
         errors.append(1 - float(np.nanmean([dice(predicted == value, truth == value) for value in values])))
-        scores.append(with_both_parts(case_uncertainty(logits, model.regions).scores))
+        scores.append(with_both_parts(case_uncertainty(logits, model.regions, model.axes).scores))
     return errors, scores
 
 

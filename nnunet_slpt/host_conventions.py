@@ -35,8 +35,10 @@ IMAGES_BY_CONFIGURATION = (
     "resampling_fn_data_kwargs",
 )
 
-# Checkpoints of a fold: when the training has ended, at its best epoch, and every so often until it ends.
-FINAL, BEST, LATEST = (f"checkpoint_{which}.pth" for which in ("final", "best", "latest"))
+# Checkpoints of a fold.
+FINAL = "checkpoint_final.pth"  # when the training has ended
+BEST = "checkpoint_best.pth"
+LATEST = "checkpoint_latest.pth"  # every so often, until it ends
 
 HOST_FOLDS = 5  # nnUNetTrainer.do_split; generate_crossval_split needs as many cases
 FEWEST_CASES = 2  # to train a fold on; our trainers refuse fewer

@@ -3,7 +3,7 @@
 Looks at names, and writes nothing. Must not import the networks.
 """
 
-__all__ = ["dataset_folder", "preprocessed_folder"]
+__all__ = ["dataset_folder", "label_copy", "preprocessed_folder"]
 
 import os
 import re
@@ -13,6 +13,7 @@ from nnunetv2.paths import nnUNet_preprocessed, nnUNet_raw
 from nnunetv2.utilities.dataset_name_id_conversion import find_candidate_datasets
 
 from nnunet_slpt.errors import DatasetError, one_of
+from nnunet_slpt.host_conventions import LABELS_FOLDER
 
 
 def dataset_folder(dataset: str) -> Path:
@@ -64,3 +65,14 @@ def preprocessed_folder(dataset: str) -> Path:
             "and preprocessed cases. Set it: export nnUNet_preprocessed=FOLDER"
         )
     return Path(os.path.abspath(folder)) / dataset
+
+
+def label_copy(preprocessed: Path, case: str, ending: str) -> Path:
+    """The label that nnU-Net validates a case with, a copy; it need not be there.
+
+    Args:
+        preprocessed: the preprocessed dataset's folder.
+        case: its name.
+        ending: of the dataset's files.
+    """
+    return preprocessed / LABELS_FOLDER / f"{case}{ending}"

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from nnunet_slpt.networks.dimensions import convolve, resize
 
 EPSILON = 1e-5
-LEAST_SPREAD = 1e-12  # of a probability map, which may be the same everywhere
+RARE = 1e-14  # below the variance of a probability map in which anything is foreground
 HIDDEN = 4  # channels of an UpConv between its convolutions
 CELLS = 4  # of a signature, along each axis
 
@@ -67,8 +67,7 @@ class DiversifiedPrompts(nn.Module):
             foreground_probability: (*patch), in [0, 1].
         """
         probability = resize(foreground_probability[None, None].to(self.meta), self.meta.shape[2:])
-        centred = probability - probability.mean()
-        self.meta.copy_(centred / centred.square().mean().sqrt().clamp_min(LEAST_SPREAD))
+        self.meta.copy_(_standardise(probability, RARE))
 
     @torch.no_grad()
     def start_from_noise(self, seed: int) -> None:
@@ -85,12 +84,12 @@ class DiversifiedPrompts(nn.Module):
         return _standardise(maps.transpose(0, 1))
 
 
-def _standardise(maps: Tensor) -> Tensor:
+def _standardise(maps: Tensor, epsilon: float = EPSILON) -> Tensor:
     """Mean 0 and variance 1 over the grid, for each of (K, 1, *S); in float32."""
     maps = maps.float()
     axes = tuple(range(1, maps.ndim))
     centred = maps - maps.mean(axes, keepdim=True)
-    return centred * torch.rsqrt(centred.square().mean(axes, keepdim=True) + EPSILON)
+    return centred * torch.rsqrt(centred.square().mean(axes, keepdim=True) + epsilon)
 
 
 def signature(prompts: Tensor) -> Tensor:

@@ -110,7 +110,7 @@ def next_choice(model: Model, target: Target) -> str:
     """
     command = f"nnunet_slpt_select -d {target.name} -n {max(1, min(5, len(target.cases) - target.labelled))}"
     same_channels = len(target.channels) == len(channel_names(model.dataset_json))
-    if not same_channels or not target.is_read_by(str(model.plans.get("image_reader_writer"))):
+    if not same_channels or target.reader_class(str(model.plans.get("image_reader_writer"))) is None:
         return f"{command} -strategy random"
     # By default it would want prompts that disagree once there are labels.
     return f"{command}{' -strategy kmeans' if target.labelled else ''} -m {model.unpacked}"

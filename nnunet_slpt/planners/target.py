@@ -120,23 +120,26 @@ class Target:
             preferred: name of the model's reader.
         """
         asked_for = self.dataset_json.get("overwrite_image_reader_writer", "None")  # nnU-Net's "not given"
-        if asked_for != "None" or not self.is_read_by(preferred):
+        found = self.reader_class(preferred) if asked_for == "None" else None
+        if found is None:
             return self.own_reader
-        reader: ImageReader = recursive_find_reader_writer_by_name(preferred)()
+        reader: ImageReader = found()
         reads_one = any(not check_one(case, reader) for case in self.cases)  # the first may be damaged
         return reader if reads_one else self.own_reader
 
-    def is_read_by(self, name: str) -> bool:
-        """Whether a reader is at hand and knows this dataset's file ending.
+    def reader_class(self, name: str) -> type[ImageReader] | None:
+        """The reader of this name, if it is at hand and knows this dataset's file ending.
 
         Args:
-            name: of the reader.
+            name: of its class.
         """
         try:
-            found = recursive_find_reader_writer_by_name(name)
+            found: Any = recursive_find_reader_writer_by_name(name)
         except RuntimeError:  # of another version, or somebody's own
-            return False
-        return self.dataset_json["file_ending"].lower() in found.supported_file_endings
+            return None
+        knows_ending = self.dataset_json["file_ending"].lower() in found.supported_file_endings
+        reader: type[ImageReader] = found
+        return reader if knows_ending else None
 
     @cached_property
     def fingerprint(self) -> dict[str, Any]:

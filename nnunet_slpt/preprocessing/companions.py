@@ -14,6 +14,7 @@ from typing import Any
 
 from nnunet_slpt.datasets import Case, channel_count
 from nnunet_slpt.datasets.fingerprint import extract_fingerprint
+from nnunet_slpt.datasets.folders import label_copy
 from nnunet_slpt.datasets.image_checks import find_reader
 from nnunet_slpt.datasets.workers import Workers
 from nnunet_slpt.errors import some
@@ -55,9 +56,9 @@ def write_companions(
         say(f"{file} is not the raw dataset's any more and is written anew; the old one is {backup}.")
     ending = dataset_json["file_ending"]
     labelled = [case for case in cases if case.labelled]
-    labels = {home / LABELS_FOLDER / f"{case.name}{ending}": case.label for case in labelled}
+    labels = {label_copy(home, case.name, ending): case.label for case in labelled}
     _set_aside_labels(home, labels.keys(), say)
-    _copy_labels(place, labels, {home / LABELS_FOLDER / f"{name}{ending}" for name in anew})
+    _copy_labels(place, labels, {label_copy(home, name, ending) for name in anew})
     if not (home / FINGERPRINT_FILE).is_file():
         reader, channels = find_reader(cases, dataset_json), channel_count(dataset_json)
         # As nnU-Net's, which is of labelled cases; where there are none yet, of what there is.

@@ -17,7 +17,7 @@ from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
 
 from nnunet_slpt.datasets import channel_count
 from nnunet_slpt.datasets.label_checks import LabelValues
-from nnunet_slpt.errors import DatasetError, SLPTError, one_of
+from nnunet_slpt.errors import DatasetError, one_of
 from nnunet_slpt.files import json_of
 from nnunet_slpt.host_conventions import IMAGES_BY_CONFIGURATION, IMAGES_BY_PLANS
 
@@ -118,15 +118,13 @@ def _known_plans(home: Path) -> list[str]:
 
 
 def _recipe(plans: Any, name: str, dataset_json: dict[str, Any]) -> Recipe:
+    LabelValues.of(dataset_json)  # refuses labels that cannot be used
     try:
         configuration = plans.get_configuration(name)
         recipe = Recipe(name, plans, configuration, dataset_json, _key(plans, configuration, dataset_json))
         schemes = list(configuration.normalization_schemes)
-        recipe.label_values  # noqa: B018  raises if they cannot be used
         found = configuration.preprocessor_class is not None and plans.image_reader_writer_class is not None
         recipe.folder_name  # noqa: B018  raises if it is missing
-    except SLPTError:
-        raise
     except Exception as error:  # what nnU-Net raises for plans with an entry missing can be anything
         raise DatasetError(
             f"nnU-Net cannot use the configuration {name} with this dataset.json: {error!r}. Correct the "

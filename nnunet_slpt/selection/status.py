@@ -163,7 +163,7 @@ def status_of(
                 strategy=one.strategy,
                 mode=one.mode,
                 chosen=len(one.chosen),
-                waiting=len({*waiting}.intersection(one.chosen)),
+                waiting=len({*one.chosen}.intersection(waiting)),
             )
             for one in rounds
         ),

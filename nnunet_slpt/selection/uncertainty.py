@@ -55,7 +55,7 @@ class Near:
     foreground: Tensor
 
     @classmethod
-    def of(cls, masks: Iterable[Tensor], axes: int = 3) -> "Near":
+    def of(cls, masks: Iterable[Tensor], axes: int) -> "Near":
         """Found once for all measures.
 
         Args:
@@ -72,7 +72,7 @@ class Near:
         return cls(tuple(each), _places(foreground))
 
 
-def case_uncertainty(logits: Tensor, regions: bool, axes: int = 3) -> CaseUncertainty:
+def case_uncertainty(logits: Tensor, regions: bool, axes: int) -> CaseUncertainty:
     """All scores of a case, for every aggregation.
 
     Args:

@@ -25,9 +25,10 @@ from nnunetv2.utilities.label_handling.label_handling import LabelManager
 from torch import Tensor
 
 from nnunet_slpt.datasets import UNLABELLED, Case, dataset_folder, read_cases
+from nnunet_slpt.datasets.folders import label_copy
 from nnunet_slpt.errors import DatasetError, some
 from nnunet_slpt.hidden_labels import hides_labels
-from nnunet_slpt.host_conventions import FEWEST_CASES, LABELS_FOLDER, SPLIT_FILE
+from nnunet_slpt.host_conventions import FEWEST_CASES, SPLIT_FILE
 
 
 def check_cases(training: nnUNetBaseDataset, validation: nnUNetBaseDataset, available: Sequence[str]) -> None:
@@ -197,7 +198,7 @@ def labels_left_out(folder: Path, available: Collection[str], ending: str) -> st
 
 def _is_changed(case: Case, folder: Path, ending: str) -> bool:
     """Whether a label is another one than nnU-Net validates with."""
-    seen = folder / LABELS_FOLDER / f"{case.name}{ending}"
+    seen = label_copy(folder, case.name, ending)
     if not seen.is_file():  # preprocessed without a label, or the data came ready-made
         return False
     return not case.labelled or not filecmp.cmp(case.label, seen)  # asks size and time first

@@ -7,6 +7,7 @@ __all__ = ["check_folder", "check_preprocessed"]
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from nnunet_slpt.errors import DatasetError
 from nnunet_slpt.files import json_of
@@ -39,8 +40,9 @@ def check_folder(fold: int | str, folder: Path, available: Sequence[str]) -> Non
         available: identifiers of all preprocessed cases.
 
     Raises:
-        DatasetError: there is no fingerprint; fewer cases than can be tuned on; no split, and fewer cases
-            than nnU-Net makes folds; or a fold that the split of chosen cases does not have, or has lost.
+        DatasetError: there is no fingerprint; fewer cases than can be tuned on; a split file that is none;
+            no split, and fewer cases than nnU-Net makes folds; or a fold that the split of chosen cases does
+            not have, or has lost.
     """
     fingerprint = folder / FINGERPRINT_FILE
     if not fingerprint.is_file():
@@ -50,24 +52,22 @@ def check_folder(fold: int | str, folder: Path, available: Sequence[str]) -> Non
             "data comes ready-made."
         )
     file = folder / SPLIT_FILE
-    split = fold != "all" and file.is_file()
-    if split:
-        _check_is_split(file)
+    split = _folds(file) if fold != "all" and file.is_file() else None
     if fold != "all" and mode_of_rounds(folder) is not None:
-        _check_fold_number(int(fold), file)
-    if not split and len(available) < FEWEST_CASES:
+        _check_fold_number(int(fold), file, split)
+    if split is None and len(available) < FEWEST_CASES:
         raise DatasetError(
             f"{folder} has {len(available)} preprocessed case(s), expected {FEWEST_CASES} or more for any "
             "fold. Label more cases, which nnunet_slpt_select chooses, and run nnunet_slpt_preprocess."
         )
-    if not split and fold != "all" and len(available) < HOST_FOLDS:
+    if split is None and fold != "all" and len(available) < HOST_FOLDS:
         raise DatasetError(
             f"{folder} has {len(available)} preprocessed cases, too few for nnU-Net's {HOST_FOLDS} folds. "
             f'Train fold \'all\', or write {file}: [{{"train": [identifiers], "val": [identifiers]}}]'
         )
 
 
-def _check_is_split(file: Path) -> None:
+def _folds(file: Path) -> list[dict[str, Any]]:
     folds = json_of(file)
     good = isinstance(folds, list) and all(
         isinstance(fold, dict) and {"train", "val"} <= fold.keys() for fold in folds
@@ -77,17 +77,17 @@ def _check_is_split(file: Path) -> None:
             f'{file} is no split file, expected nnU-Net\'s: [{{"train": [identifiers], "val": '
             "[identifiers]}, …]. Correct it, or move it away: nnunet_slpt_select and nnU-Net write it anew."
         )
+    return list(folds)
 
 
-def _check_fold_number(fold: int, file: Path) -> None:
-    if not file.is_file():
+def _check_fold_number(fold: int, file: Path, folds: Sequence[dict[str, Any]] | None) -> None:
+    if folds is None:
         raise DatasetError(
             f"{file} is missing, which nnunet_slpt_select wrote. nnU-Net would make folds of all "
             "preprocessed cases, of those too that validate or whose labels are hidden. Put it back, or "
             "choose again: it is written anew."
         )
-    folds = json_of(file)
-    if isinstance(folds, list) and fold >= len(folds):
+    if fold >= len(folds):
         raise DatasetError(
             f"{file} has {len(folds)} fold(s), {len(folds) - 1} is the last one: got fold {fold}. nnU-Net "
             "would train it on a random part of all preprocessed cases, of those too that validate or whose "

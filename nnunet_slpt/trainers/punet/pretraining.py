@@ -137,7 +137,8 @@ class nnUNetTrainerPUNetPretrain(PUNetTrainer):
             with self.autocast():
                 assignment = self.supervision.loss(images, self.inference_allowed_mirroring_axes or ())
             yield self.config.weight_assignment * assignment
-        if self.classes.unknown(batch["target"]).all():  # nobody has annotated any of it
+        annotated = self.config.concurrent and not self.classes.unknown(batch["target"]).all()
+        if not annotated:
             return
         label_map = batch["target"].to(self.device, non_blocking=True)
         for name in self.config.concurrent:

@@ -64,7 +64,7 @@ def test_answers_come_in_the_order_of_the_names(tmp_path: Path) -> None:
 def test_uncertainty_is_that_of_the_predictions(tmp_path: Path) -> None:
     model = FakeModel()
     (answer,) = see(passes(tmp_path, model), "uncertainty", ["d"])
-    expected = case_uncertainty(model.predictions(torch.full((1, 4, 4), 3.0)), regions=False)
+    expected = case_uncertainty(model.predictions(torch.full((1, 4, 4), 3.0)), regions=False, axes=2)
     assert answer.scores == pytest.approx(expected.scores)
     np.testing.assert_allclose(answer.class_entropy, expected.class_entropy)
 

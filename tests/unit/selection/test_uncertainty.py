@@ -102,13 +102,13 @@ def test_many_classes_take_no_more_memory_than_their_predictions(monkeypatch: py
     given = torch.randn(3, 50, 12, 12, 12)
     monkeypatch.setattr(uncertainty, "VOXELS_AT_ONCE", 50 * 40)
     with Largest(given) as largest:
-        case_uncertainty(given, regions=False)
+        case_uncertainty(given, regions=False, axes=3)
     assert largest.values == 4 * 12**3  # a number for each voxel, of the mean and of each prompt
 
 
 def test_half_precision_logits_give_finite_numbers() -> None:
     extreme = logits().half() * 1000
-    scores = case_uncertainty(extreme, regions=False).scores
+    scores = case_uncertainty(extreme, regions=False, axes=3).scores
     assert all(math.isfinite(score) for score in scores.values())
 
 
@@ -125,28 +125,28 @@ def test_prompt_dice_is_one_minus_the_mean_dice_of_pairs(regions: bool) -> None:
         for a, b in ((0, 1), (0, 2), (1, 2))
         for c in range(masks.shape[1])
     ]
-    assert case_uncertainty(given, regions).scores["prompt_dice"] == pytest.approx(np.mean(losses))
+    assert case_uncertainty(given, regions, axes=3).scores["prompt_dice"] == pytest.approx(np.mean(losses))
 
 
 def test_prompt_dice_without_any_foreground_is_zero() -> None:
     background = torch.zeros(3, 2, 4, 4)
     background[:, 0] = 5
-    assert case_uncertainty(background, regions=False).scores["prompt_dice"] == 0
-    assert case_uncertainty(logits(prompts=1), regions=False).scores["prompt_dice"] == 0
+    assert case_uncertainty(background, regions=False, axes=3).scores["prompt_dice"] == 0
+    assert case_uncertainty(logits(prompts=1), regions=False, axes=3).scores["prompt_dice"] == 0
 
 
 def test_a_class_is_scored_over_the_voxels_predicted_as_it() -> None:
     given = torch.zeros(2, 3, 1, 4)
     given[:, 1, :, :2] = 3.0  # two voxels of class 1, none of class 2
     given[:, 0, :, 2:] = 9.0
-    uncertain = case_uncertainty(given, regions=False)
+    uncertain = case_uncertainty(given, regions=False, axes=3)
     entropy = voxel_maps(given, regions=False)["entropy"]
     assert uncertain.class_entropy[0] == pytest.approx(float(entropy[0, 0]))
     assert np.isnan(uncertain.class_entropy[1])
 
 
 def test_every_measure_has_every_aggregation() -> None:
-    scores = case_uncertainty(logits(grid=(7, 8)), regions=False).scores
+    scores = case_uncertainty(logits(grid=(7, 8)), regions=False, axes=3).scores
     expected = {f"{measure}/{how}" for measure in MEASURES for how in AGGREGATIONS} | {"prompt_dice"}
     assert scores.keys() == expected
 
@@ -155,7 +155,7 @@ def test_foreground_is_dilated_by_two_voxels() -> None:
     values, labels = torch.zeros(9, 9), torch.zeros(1, 9, 9, dtype=torch.bool)
     labels[0, 4, 4] = True
     values[2:7, 2:7] = 1
-    near = Near.of(labels)
+    near = Near.of(labels, axes=3)
     assert aggregate(values, near, "foreground") == 1
     values[2, 2] = 0
     assert aggregate(values, near, "foreground") == pytest.approx(24 / 25)
@@ -178,7 +178,7 @@ def test_each_class_counts_alike_however_small_it_is() -> None:
     labels[0, :20] = True  # a large organ, sure
     labels[1, 30, 30] = True  # a lesion of one voxel, unsure; and a third class that is not predicted
     values[28:33, 28:33] = 1
-    near, organ = Near.of(labels), Near.of(labels[:1])
+    near, organ = Near.of(labels, axes=3), Near.of(labels[:1], axes=3)
     assert aggregate(values, near, "classes") == pytest.approx(0.5)
     assert aggregate(values, near, "foreground") == pytest.approx(25 / (22 * 40 + 25))
     assert aggregate(values, organ, "classes") == aggregate(values, organ, "foreground")
@@ -199,7 +199,7 @@ def test_rims_that_are_found_once_give_the_same_bits(grid: tuple[int, ...], regi
     given = logits(grid=grid)
     given[:, 0] += 2 * (not regions)  # sparse
     maps = voxel_maps(given, regions)
-    scores = case_uncertainty(given, regions).scores
+    scores = case_uncertainty(given, regions, axes=3).scores
     mean = probabilities(given, regions).mean(0)
     labels = mean > 0.5 if regions else torch.stack([mean.argmax(0) == one for one in (1, 2)])
     assert labels.any()
@@ -212,7 +212,7 @@ def test_the_rim_of_a_class_is_looked_for_once(monkeypatch: pytest.MonkeyPatch) 
     found: list[Tensor] = []
     rim = uncertainty._with_rim
     monkeypatch.setattr(uncertainty, "_with_rim", lambda mask, axes: found.append(mask) or rim(mask, axes))
-    case_uncertainty(logits(), regions=False)
+    case_uncertainty(logits(), regions=False, axes=3)
     assert len(found) == 2  # classes, not times measures and aggregations
 
 
@@ -222,22 +222,22 @@ def test_a_lesion_that_one_prompt_of_three_sees_counts_where_it_sees_it(regions:
     given[:, 0] = 4.0 * (not regions)
     given[:, 1, :, :6] = 12.0  # an organ, which all see
     given[0, 2, 12:14, 12:14] = 6.0
-    score = case_uncertainty(given, regions).scores
+    score = case_uncertainty(given, regions, axes=3).scores
     maps = voxel_maps(given, regions)
     seen = torch.zeros(1, 20, 20, dtype=torch.bool)
     seen[0, 12:14, 12:14] = True
-    of_lesion = aggregate(maps["inter_prompt"], Near.of(seen), "classes")
+    of_lesion = aggregate(maps["inter_prompt"], Near.of(seen, axes=3), "classes")
     assert score["inter_prompt/classes"] == pytest.approx(of_lesion / 2, rel=0.01)
 
 
 def test_without_foreground_the_top_counts() -> None:
     values = torch.arange(1000.0).view(10, 100)
-    nothing = Near.of(torch.zeros(2, 10, 100, dtype=torch.bool))
+    nothing = Near.of(torch.zeros(2, 10, 100, dtype=torch.bool), axes=3)
     for how in ("classes", "foreground", "top"):
         assert aggregate(values, nothing, how) == 997
 
 
 def test_mean_and_sum_are_over_the_whole_image() -> None:
-    values, near = torch.rand(4, 5), Near.of(torch.zeros(2, 4, 5, dtype=torch.bool))
+    values, near = torch.rand(4, 5), Near.of(torch.zeros(2, 4, 5, dtype=torch.bool), axes=3)
     assert aggregate(values, near, "mean") == pytest.approx(float(values.mean()))
     assert aggregate(values, near, "sum") == pytest.approx(float(values.sum()))
